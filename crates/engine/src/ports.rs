@@ -1,0 +1,326 @@
+//! The two ports: what the engine needs of a source and of a target.
+//!
+//! Called per batch, never per row. Every method may fail with a [`Fault`]; `Transient` ones are
+//! retried by the engine from the last stored state, so no method retries on its own beyond what
+//! its contract says. Implemented by the `mysql` crate; one conformance suite covers both.
+
+use crate::pipe::{RowReceiver, RowSender};
+use crate::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
+use async_trait::async_trait;
+use std::sync::Arc;
+use wherry_model::task::SelectSpec;
+use wherry_model::{Change, CheckItem, Ddl, Fault, Phase, Position, Row, Table, TableName};
+
+/// Reads rows of one side in key order, as canonical bytes.
+#[async_trait]
+pub trait RowReader: Send + Sync {
+    /// The key of the row that stands `row_count` places after `after` in key order; `None` where
+    /// fewer rows remain. Keys hold the values of `table.identity()`'s parts in their order.
+    async fn key_after(
+        &self,
+        table: &Table,
+        after: Option<&Row>,
+        row_count: u64,
+    ) -> Result<Option<Row>, Fault>;
+
+    /// Sends every row of the range in key order, all columns of `table.columns`, by one short
+    /// statement. Returns when all were sent; a closed pipe ends it early without a fault.
+    async fn read_range(
+        &self,
+        table: &Table,
+        range: &KeyRange,
+        rows: &RowSender,
+    ) -> Result<(), Fault>;
+
+    /// The rows with these keys, in any order; absent keys are simply not there.
+    async fn read_keys(&self, table: &Table, keys: &[Row]) -> Result<Vec<Row>, Fault>;
+}
+
+/// The database to move from.
+#[async_trait]
+pub trait Source: RowReader {
+    /// Identifies the server: its UUID where it has one, host and port otherwise.
+    async fn identity(&self) -> Result<String, Fault>;
+
+    async fn precheck(&self, selection: &SelectSpec) -> Result<Vec<CheckItem>, Fault>;
+
+    /// Databases and base tables of the selection. Refuses what this version cannot carry.
+    async fn catalog(&self, selection: &SelectSpec) -> Result<Catalog, Fault>;
+
+    /// A position at which every earlier change is surely visible to a read that begins later.
+    async fn start(&self) -> Result<Position, Fault>;
+
+    /// The end of the binlog: surely behind every change that a finished read has seen.
+    async fn end(&self) -> Result<Position, Fault>;
+
+    /// Every DDL between two positions that names a selected table or database.
+    async fn ddl_between(
+        &self,
+        from: &Position,
+        to: &Position,
+        selection: &SelectSpec,
+    ) -> Result<Vec<Ddl>, Fault>;
+
+    /// Opens a snapshot of an exact table together with the position it stands at.
+    async fn exact_snapshot(&self, table: &Table) -> Result<Box<dyn ExactSnapshot>, Fault>;
+
+    /// Opens the stream. Transactions up to `applied_to` only fill parked XA groups.
+    async fn stream(
+        &self,
+        from: &Checkpoint,
+        selection: &SelectSpec,
+    ) -> Result<Box<dyn ChangeStream>, Fault>;
+
+    /// The AUTO_INCREMENT counter from `SHOW CREATE TABLE`, `None` without one.
+    async fn auto_increment(&self, table: &TableName) -> Result<Option<u64>, Fault>;
+
+    /// Names of prepared XA transactions; `None` where the account may not see them.
+    async fn prepared_xa(&self) -> Result<Option<Vec<String>>, Fault>;
+
+    /// Switches `read_only` at the source, for `stop_writes: read-only`.
+    async fn set_read_only(&self, on: bool) -> Result<(), Fault>;
+}
+
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    pub databases: Vec<DatabaseDefinition>,
+    pub tables: Vec<Table>,
+}
+
+#[derive(Debug, Clone)]
+pub struct DatabaseDefinition {
+    pub name: String,
+    pub charset: String,
+    pub collation: String,
+}
+
+/// One open snapshot of an exact table. Dropping it ends the transaction.
+#[async_trait]
+pub trait ExactSnapshot: Send {
+    /// Every change of the table up to here is in the snapshot, none after.
+    fn position(&self) -> &Position;
+
+    /// The table as defined inside the snapshot.
+    fn table(&self) -> &Table;
+
+    async fn read_all(&mut self, rows: &RowSender) -> Result<(), Fault>;
+}
+
+/// Changes in source order. Reconnects by itself; a fault means that it gave up.
+#[async_trait]
+pub trait ChangeStream: Send {
+    /// The next item. After a `Ddl` the caller must call `track` or `untrack` for what it
+    /// changed before it asks again.
+    async fn next(&mut self) -> Result<StreamItem, Fault>;
+
+    /// From now on decodes changes of this table after `start` with these columns.
+    fn track(&mut self, table: Arc<Table>, start: Position);
+
+    /// From now on drops events of this table before their rows are decoded.
+    fn untrack(&mut self, table: &TableName);
+}
+
+#[derive(Debug)]
+pub enum StreamItem {
+    /// A whole transaction, or a part of one that is too large to hold.
+    Changes(TransactionPart),
+    Ddl(Ddl),
+    /// Something about a tracked table that cannot be carried; the fault names the table.
+    Refused {
+        fault: Fault,
+        position: Position,
+    },
+    /// Nothing to apply up to here: other transactions, a rotation, a heartbeat.
+    Passed {
+        checkpoint: Checkpoint,
+    },
+}
+
+#[derive(Debug)]
+pub struct TransactionPart {
+    pub changes: Vec<Change>,
+    pub byte_count: usize,
+    /// True for the last or only part; only then `checkpoint` may be stored.
+    pub last: bool,
+    pub checkpoint: Checkpoint,
+    /// When the source committed, microseconds since 1970 UTC.
+    pub committed_at_us: u64,
+}
+
+/// The database to move to. Holds the epoch it was claimed with; every transaction checks it.
+#[async_trait]
+pub trait Target: RowReader {
+    async fn precheck(
+        &self,
+        selection: &SelectSpec,
+        tables: &[Table],
+    ) -> Result<Vec<CheckItem>, Fault>;
+
+    /// Takes the task over: creates Wherry's tables where missing, raises the epoch, waits for
+    /// the DDL lock. Refuses with class `Fenced` after cutover.
+    async fn claim(&self) -> Result<(), Fault>;
+
+    /// What is stored for the task; `None` where there is nothing. Needs no claim.
+    async fn stored(&self) -> Result<Option<StoredTask>, Fault>;
+
+    /// Records a new task.
+    async fn create_task(&self, source_id: &str) -> Result<(), Fault>;
+
+    /// Stores the next phase; `from` must be the stored one.
+    async fn set_phase(&self, from: Phase, to: Phase) -> Result<(), Fault>;
+
+    /// Stores the first checkpoint of the task, before any chunk is read.
+    async fn set_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), Fault>;
+
+    /// Stores the end of idempotent replay.
+    async fn set_end(&self, end: &Position) -> Result<(), Fault>;
+
+    /// Stores a table with its start and stage, forgetting its chunks and owed keys.
+    async fn plan_table(&self, state: &TableState) -> Result<(), Fault>;
+
+    /// Forgets a table that is gone at the source and drops what this task made of it.
+    async fn drop_table(&self, table: &TableName) -> Result<(), Fault>;
+
+    async fn set_stage(&self, table: &TableName, stage: TableStage) -> Result<(), Fault>;
+
+    /// Stops one table for good, with the reason.
+    async fn stop_table(&self, fault: &Fault, position: &Position) -> Result<(), Fault>;
+
+    async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault>;
+
+    /// Makes the table anew, empty; drops what an earlier attempt of this task left.
+    async fn create_table(&self, table: &Table, defer_indexes: bool) -> Result<(), Fault>;
+
+    /// Chunks cut so far, in order of number.
+    async fn chunks(&self, table: &TableName) -> Result<Vec<Chunk>, Fault>;
+
+    async fn plan_chunk(&self, table: &TableName, chunk: &Chunk) -> Result<(), Fault>;
+
+    /// Writes a chunk's rows and its "done" record in one transaction.
+    async fn load_chunk(
+        &self,
+        table: &Table,
+        chunk: &Chunk,
+        rows: RowReceiver,
+    ) -> Result<LoadOutcome, Fault>;
+
+    /// Empties the table, writes the rows of an exact snapshot in bounded transactions, and at
+    /// the end stores start and stage `Copied`.
+    async fn load_exact(&self, state: &TableState, rows: RowReceiver)
+    -> Result<LoadOutcome, Fault>;
+
+    /// Adds the deferred indexes of a table, by the DDL road. Safe to repeat.
+    async fn add_indexes(&self, table: &Table) -> Result<(), Fault>;
+
+    /// Adds the foreign keys of a table by the DDL road, proved by an anti-join. Safe to repeat.
+    async fn add_foreign_keys(&self, table: &Table) -> Result<(), Fault>;
+
+    /// Keys still owed.
+    async fn owed(&self) -> Result<Vec<Owed>, Fault>;
+
+    /// Applies keyed changes in order in one transaction of worker `worker`. Retries deadlocks
+    /// and lock timeouts from the first statement. Safe to repeat.
+    async fn apply(
+        &self,
+        worker: usize,
+        changes: &[Change],
+        mode: ApplyMode,
+    ) -> Result<ApplyOutcome, Fault>;
+
+    /// Opens the transaction that commits a group: exact changes and the checkpoint.
+    async fn open_commit(&self, mode: ApplyMode) -> Result<Box<dyn GroupCommit>, Fault>;
+
+    /// Runs a DDL of the source as a barrier: intent, shadow, statement, states, checkpoint.
+    /// Returns what became of each selected table named by it.
+    async fn run_ddl(
+        &self,
+        ddl: &Ddl,
+        before: &Checkpoint,
+        after: &Checkpoint,
+        selection: &SelectSpec,
+    ) -> Result<Vec<DdlEffect>, Fault>;
+
+    /// Stores a line of progress for `status`, as JSON.
+    async fn put_progress(&self, progress: &str) -> Result<(), Fault>;
+
+    /// Age in seconds and text of the last progress; needs no claim.
+    async fn progress(&self) -> Result<Option<(u64, String)>, Fault>;
+
+    /// Raises the AUTO_INCREMENT counter to at least `next`.
+    async fn raise_auto_increment(&self, table: &TableName, next: u64) -> Result<(), Fault>;
+
+    /// The point of no return: phase `Cutover` and an epoch that no runner can take.
+    async fn fence(&self) -> Result<(), Fault>;
+
+    /// Differences between the definitions of the source's tables and the target's, each with
+    /// the rule that explains it, if one does.
+    async fn schema_diff(&self, tables: &[Table]) -> Result<Vec<SchemaDifference>, Fault>;
+
+    /// Sends every row of an exact table from a snapshot that also holds the checkpoint, and
+    /// returns that checkpoint.
+    async fn read_exact(&self, table: &Table, rows: &RowSender) -> Result<Checkpoint, Fault>;
+
+    /// Statements under way in the target for longer than `seconds`, for the watchdog.
+    fn unanswered(&self, seconds: u64) -> Vec<Unanswered>;
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct LoadOutcome {
+    pub row_count: u64,
+    pub byte_count: u64,
+    /// Rows left out because another row holds one of their unique values; their keys are owed.
+    pub left_out: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplyMode {
+    /// Insert and update mean "this row now is so", delete means "no such row".
+    Idempotent,
+    /// Every change must touch exactly one row; anything else is a divergence, which is
+    /// recorded, repaired from the after image and counted.
+    Strict,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ApplyOutcome {
+    pub row_count: u64,
+    /// Rows removed because they held a unique value of another row; their keys are owed.
+    pub removed: u64,
+    pub divergences: u64,
+}
+
+/// The open last transaction of a group.
+#[async_trait]
+pub trait GroupCommit: Send {
+    /// Applies changes in order, exact and keyed ones.
+    async fn add(&mut self, changes: &[Change]) -> Result<ApplyOutcome, Fault>;
+
+    /// Moves the checkpoint from `before` to `after` by compare-and-set and commits. A lost
+    /// answer is resolved by a locking read; returns `Ok` only when the commit is sure.
+    async fn finish(self: Box<Self>, before: &Checkpoint, after: &Checkpoint) -> Result<(), Fault>;
+}
+
+/// What a DDL did to one selected table.
+#[derive(Debug, Clone)]
+pub enum DdlEffect {
+    /// New or changed; decode with these columns from `start` on.
+    Defined(Table, Position),
+    Gone(TableName),
+    /// Wherry could not carry it; the table is stopped.
+    Stopped(TableName, String),
+}
+
+#[derive(Debug, Clone)]
+pub struct SchemaDifference {
+    pub table: TableName,
+    pub description: String,
+    /// Name of the rule that explains it; `None` is a real difference.
+    pub rule: Option<&'static str>,
+}
+
+/// A statement that the target has not answered yet.
+#[derive(Debug, Clone)]
+pub struct Unanswered {
+    pub statement: String,
+    pub since_seconds: u64,
+}

@@ -1,0 +1,24 @@
+//! The nouns of Wherry: what every other crate talks about.
+//!
+//! Owns names, tables, rows, changes, positions, phases, the task specification and the error
+//! shape. Must not do I/O, spawn work or read a clock. Read on in `engine::ports` for who
+//! produces and consumes these types.
+
+pub mod change;
+pub mod check;
+pub mod fault;
+pub mod name;
+pub mod phase;
+pub mod position;
+pub mod row;
+pub mod table;
+pub mod task;
+
+pub use change::{Change, ChangeKind, Ddl, DdlKind};
+pub use check::{CheckItem, Verdict};
+pub use fault::{Class, Fault, Scope};
+pub use name::TableName;
+pub use phase::Phase;
+pub use position::Position;
+pub use row::{Row, RowBatch, RowWriter};
+pub use table::{Column, ColumnKind, Exactness, Key, KeyPart, Table};

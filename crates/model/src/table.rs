@@ -1,0 +1,160 @@
+//! Tables, columns and keys as the catalog describes them.
+
+use crate::name::TableName;
+use serde::{Deserialize, Serialize};
+
+/// A table at one place of the binlog. Stored in the target as JSON with its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    pub name: TableName,
+    /// Lower case, like `innodb`.
+    pub engine: String,
+    /// In the order of row images: hidden and generated columns have their place.
+    pub columns: Vec<Column>,
+    /// The primary key first, if there is one.
+    pub keys: Vec<Key>,
+    pub exactness: Exactness,
+    /// The text of `SHOW CREATE TABLE` at the source.
+    pub definition: String,
+    /// Estimates of the source, for order and progress only.
+    pub row_count_estimate: u64,
+    pub byte_count_estimate: u64,
+}
+
+impl Table {
+    /// The best key that identifies a row: primary, else unique over non-null columns only.
+    /// `None` makes the table an exact table.
+    pub fn identity(&self) -> Option<&Key> {
+        self.keys.iter().find(|key| key.primary).or_else(|| {
+            self.keys
+                .iter()
+                .find(|key| key.unique && key.plain() && !self.key_is_nullable(key))
+        })
+    }
+
+    fn key_is_nullable(&self, key: &Key) -> bool {
+        key.parts
+            .iter()
+            .any(|part| self.columns[part.column].nullable)
+    }
+
+    /// Indices of the columns that are written: all but generated ones.
+    pub fn written_columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !column.generated)
+            .map(|(index, _)| index)
+    }
+
+    pub fn is_exact(&self) -> bool {
+        self.exactness != Exactness::Keyed
+    }
+}
+
+/// Whether changes of a table may be replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exactness {
+    /// Has an identity; replaying changes converges.
+    Keyed,
+    /// Neither a primary key nor a non-null unique key: an exact table.
+    Keyless,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    pub kind: ColumnKind,
+    /// `COLUMN_TYPE` of the catalog, like `int(10) unsigned` or `enum('a','b')`.
+    pub column_type: String,
+    pub nullable: bool,
+    /// Of text, ENUM and SET columns.
+    pub charset: Option<String>,
+    pub collation: Option<String>,
+    /// Virtual or stored: read, compared, never written.
+    pub generated: bool,
+    pub auto_increment: bool,
+}
+
+/// What the bytes of a column mean; lengths are in characters for text, bytes for binary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ColumnKind {
+    /// TINYINT (1 byte) to BIGINT (8).
+    Integer {
+        bytes: u8,
+        unsigned: bool,
+    },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
+    Float,
+    Double,
+    Bit {
+        bits: u8,
+    },
+    Year,
+    Date,
+    Time {
+        fraction: u8,
+    },
+    Datetime {
+        fraction: u8,
+    },
+    Timestamp {
+        fraction: u8,
+    },
+    Char {
+        length: u32,
+    },
+    Varchar {
+        length: u32,
+    },
+    /// TINYTEXT to LONGTEXT.
+    Text,
+    Binary {
+        length: u32,
+    },
+    Varbinary {
+        length: u32,
+    },
+    /// TINYBLOB to LONGBLOB.
+    Blob,
+    /// Labels as bytes of the column's character set, as they stand in the catalog in UTF-8.
+    Enum {
+        labels: Vec<String>,
+    },
+    Set {
+        labels: Vec<String>,
+    },
+    Json,
+    Geometry,
+    Vector,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    pub name: String,
+    pub primary: bool,
+    pub unique: bool,
+    pub parts: Vec<KeyPart>,
+    /// A part is an expression; such a key never identifies a row.
+    pub functional: bool,
+}
+
+impl Key {
+    /// True where every part is a whole column.
+    pub fn plain(&self) -> bool {
+        !self.functional && self.parts.iter().all(|part| part.prefix.is_none())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyPart {
+    /// Index into `Table::columns`.
+    pub column: usize,
+    /// Length of an index prefix in characters (bytes for binary columns).
+    pub prefix: Option<u32>,
+}
