@@ -8,6 +8,7 @@ use super::cursor::{Cursor, Truncated};
 use super::gtid::{Gtid, GtidError, GtidSet, Issuer, MariaGtid, MariaPosition, decode_tag};
 use super::query::QueryEvent;
 use super::table_map::TableMap;
+use crate::ddl::Xid;
 use bytes::Bytes;
 
 pub const HEADER_BYTES: usize = 19;
@@ -305,14 +306,6 @@ pub struct MariaGtidEvent {
     pub standalone: bool,
 }
 
-/// The three parts of an XA transaction's name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Xid {
-    pub format: i64,
-    pub global: Vec<u8>,
-    pub branch: Vec<u8>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowsKind {
     Write,
@@ -556,12 +549,12 @@ fn parse_maria_gtid(header: &Header, body: &[u8]) -> Result<MariaGtidEvent, Trun
 fn parse_xa_prepare(body: &[u8]) -> Result<Event, Truncated> {
     let mut cursor = Cursor::new(body);
     let one_phase = cursor.u8()? != 0;
-    let format = i64::from(cursor.u32()? as i32);
+    let format = cursor.u32()?;
     let (global_length, branch_length) = (cursor.u32()? as usize, cursor.u32()? as usize);
     let xid = Xid {
         format,
-        global: cursor.bytes(global_length)?.to_vec(),
-        branch: cursor.bytes(branch_length)?.to_vec(),
+        gtrid: cursor.bytes(global_length)?.to_vec(),
+        bqual: cursor.bytes(branch_length)?.to_vec(),
     };
     Ok(Event::XaPrepare { xid, one_phase })
 }

@@ -1,0 +1,1 @@
+//! Tables that a statement writes rows of.
