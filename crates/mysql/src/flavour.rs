@@ -86,6 +86,15 @@ impl ServerVersion {
     pub fn has_cast_as_double(&self) -> bool {
         self.mysql_since(8, 0, 17)
     }
+
+    /// Statement that tells the end of the binlog, in the columns `File` and `Position`.
+    pub fn binlog_status_statement(&self) -> &'static str {
+        if self.mysql_since(8, 2, 0) {
+            "SHOW BINARY LOG STATUS"
+        } else {
+            "SHOW MASTER STATUS"
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 use wherry_model::row::push_value;
-use wherry_model::{Change, ChangeKind, Row, Table};
+use wherry_model::{Change, ChangeKind, Row, Table, TableName};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -57,6 +57,10 @@ impl RowPlan {
             identity: IdentityPlan::new(&table),
             table,
         })
+    }
+
+    pub fn table_name(&self) -> &TableName {
+        &self.table.name
     }
 
     /// Decodes every row of an event, in order. The rows share one buffer.

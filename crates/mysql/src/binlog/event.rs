@@ -122,6 +122,18 @@ impl Header {
         )
     }
 
+    pub fn is_heartbeat(&self) -> bool {
+        matches!(self.kind, kind::HEARTBEAT | kind::HEARTBEAT_V2)
+    }
+
+    pub fn is_format(&self) -> bool {
+        self.kind == kind::FORMAT_DESCRIPTION
+    }
+
+    pub fn is_table_map(&self) -> bool {
+        self.kind == kind::TABLE_MAP
+    }
+
     fn truncated(&self) -> EventError {
         EventError::Truncated { kind: self.kind }
     }
@@ -157,6 +169,15 @@ impl Format {
             })
         };
         read().map_err(|_| header.truncated())
+    }
+
+    pub(super) fn table_map_id_bytes(&self) -> usize {
+        self.table_id_bytes(kind::TABLE_MAP)
+    }
+
+    pub(super) fn parse_table_map(&self, body: &[u8]) -> Result<TableMap, EventError> {
+        let kind = kind::TABLE_MAP;
+        TableMap::parse(body, self.table_map_id_bytes()).map_err(|_| EventError::Truncated { kind })
     }
 
     /// Very old servers wrote table ids of four bytes.
@@ -261,7 +282,8 @@ pub enum Event {
     MariaCheckpoint {
         file: String,
     },
-    TableMap(TableMap),
+    /// Its body is read by [`super::table_map`], and only where rows of it are wanted.
+    TableMap,
     Rows(RowsEvent),
     /// JSON differences instead of an after image; `table_id` names the table map.
     PartialRows {
@@ -349,19 +371,14 @@ impl Event {
                 .map(Event::Query)
                 .map_err(truncated),
             kind::XID => Ok(Event::Xid),
-            kind::GTID | kind::ANONYMOUS_GTID => parse_gtid(header, body)
-                .map(Event::Gtid)
-                .map_err(truncated),
+            kind::GTID | kind::ANONYMOUS_GTID => {
+                parse_gtid(header, body).map(Event::Gtid).map_err(truncated)
+            }
             kind::GTID_TAGGED => parse_tagged_gtid(header, body).map(Event::Gtid),
             kind::PREVIOUS_GTIDS => GtidSet::decode(body)
                 .map(Event::PreviousGtids)
                 .map_err(|_| header.damaged("the GTID set")),
-            kind::TABLE_MAP => {
-                let id_bytes = format.table_id_bytes(header.kind);
-                TableMap::parse(body, id_bytes)
-                    .map(Event::TableMap)
-                    .map_err(truncated)
-            }
+            kind::TABLE_MAP => Ok(Event::TableMap),
             kind::PARTIAL_UPDATE_ROWS => rows_head(raw, format)
                 .map(|(table_id, ends_statement, _)| Event::PartialRows {
                     table_id,

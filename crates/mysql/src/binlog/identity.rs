@@ -95,12 +95,14 @@ impl KeyPlan {
 
 impl Normalise {
     fn of(column: &Column, prefix: Option<u32>) -> Normalise {
-        let by_bytes = column.collation.as_deref().is_some_and(|collation| {
-            collation == "binary" || collation.ends_with("_bin")
-        }) && !column
-            .charset
+        let by_bytes = column
+            .collation
             .as_deref()
-            .is_some_and(|charset| WIDE_CHARSETS.contains(&charset));
+            .is_some_and(|collation| collation == "binary" || collation.ends_with("_bin"))
+            && !column
+                .charset
+                .as_deref()
+                .is_some_and(|charset| WIDE_CHARSETS.contains(&charset));
         match (&column.kind, prefix) {
             (
                 ColumnKind::Binary { .. } | ColumnKind::Varbinary { .. } | ColumnKind::Blob,
@@ -255,8 +257,14 @@ mod tests {
         assert!(meet("utf8mb4_0900_ai_ci", "a", "x"));
         assert!(meet("utf8mb4_bin", "a", "a  "));
         assert!(!meet("utf8mb4_bin", "a", "A"));
-        let double = table(vec![column(ColumnKind::Double, None)], vec![key("PRIMARY", &[0])]);
-        assert_eq!(identities(&double, &[Some("-0")]), identities(&double, &[Some("0")]));
+        let double = table(
+            vec![column(ColumnKind::Double, None)],
+            vec![key("PRIMARY", &[0])],
+        );
+        assert_eq!(
+            identities(&double, &[Some("-0")]),
+            identities(&double, &[Some("0")])
+        );
     }
 
     #[test]

@@ -294,7 +294,10 @@ mod tests {
         check(&[], "null");
         check(&[4, 1], "true");
         check(&[5, 0xFF, 0xFF], "-1");
-        check(&[10, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], "18446744073709551615");
+        check(
+            &[10, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+            "18446744073709551615",
+        );
         check(&[12, 4, b'a', b'"', b'\n', 1], r#""a\"\n\u0001""#);
         let mut double = vec![11];
         double.extend_from_slice(&1f64.to_le_bytes());

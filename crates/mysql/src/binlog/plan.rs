@@ -165,26 +165,39 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
         ColumnKind::Year => (found.kind == wire::YEAR).then(|| Codec::Year {
             short: column.column_type.starts_with("year(2)"),
         }),
-        ColumnKind::Date => {
-            matches!(found.kind, wire::DATE | wire::NEWDATE).then_some(Codec::Date)
-        }
+        ColumnKind::Date => matches!(found.kind, wire::DATE | wire::NEWDATE).then_some(Codec::Date),
         ColumnKind::Time { fraction } => temporal(
             found,
             *fraction,
             (wire::TIME2, wire::TIME),
-            (Codec::Time { fraction: *fraction }, Codec::OldTime),
+            (
+                Codec::Time {
+                    fraction: *fraction,
+                },
+                Codec::OldTime,
+            ),
         ),
         ColumnKind::Datetime { fraction } => temporal(
             found,
             *fraction,
             (wire::DATETIME2, wire::DATETIME),
-            (Codec::Datetime { fraction: *fraction }, Codec::OldDatetime),
+            (
+                Codec::Datetime {
+                    fraction: *fraction,
+                },
+                Codec::OldDatetime,
+            ),
         ),
         ColumnKind::Timestamp { fraction } => temporal(
             found,
             *fraction,
             (wire::TIMESTAMP2, wire::TIMESTAMP),
-            (Codec::Timestamp { fraction: *fraction }, Codec::OldTimestamp),
+            (
+                Codec::Timestamp {
+                    fraction: *fraction,
+                },
+                Codec::OldTimestamp,
+            ),
         ),
         ColumnKind::Char { .. }
         | ColumnKind::Varchar { .. }
