@@ -1,3 +1,4 @@
-//! Real servers start, answer, crash, come back and leave nothing behind.
+//! Real servers start, answer, crash, come back and leave nothing behind; the oracle and the workload do their work.
 
+mod oracle;
 mod servers;
