@@ -1,1 +1,3 @@
-//! Placeholder of the workspace skeleton.
+//! Everything that speaks MySQL: sessions, catalog, reading, binlog, DDL and SQL writing.
+
+pub mod literal;
