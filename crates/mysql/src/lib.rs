@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod flavour;
 pub mod literal;
+pub mod reader;
 pub mod session;
 
 pub use flavour::{Flavour, ServerVersion};

@@ -11,7 +11,7 @@ pub use refusal::{CascadeFact, cascades, cascades_are_logged, refusals};
 
 use crate::flavour::ServerVersion;
 use crate::literal::{labels_are_comparable, push_quoted};
-use crate::session::{RowSet, Session, SessionError};
+use crate::session::{RowSet, Session};
 use column_type::{TypeFacts, column_kind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wherry_engine::ports::DatabaseDefinition;
@@ -146,11 +146,18 @@ pub async fn read_databases(
     Ok(found)
 }
 
-/// The text of `SHOW CREATE TABLE`.
-pub async fn show_create_table(session: &mut Session, name: &TableName) -> Result<String, Fault> {
-    let rows = session.query(format!("SHOW CREATE TABLE {name}")).await?;
+/// The text of `SHOW CREATE TABLE`; `None` where the table does not exist.
+pub async fn definition_of(
+    session: &mut Session,
+    name: &TableName,
+) -> Result<Option<String>, Fault> {
+    let rows = match session.query(format!("SHOW CREATE TABLE {name}")).await {
+        Ok(rows) => rows,
+        Err(error) if error.server_code() == Some(NO_SUCH_TABLE) => return Ok(None),
+        Err(error) => return Err(error.into_fault().table(name)),
+    };
     match rows.text(0, 1) {
-        Some(text) => Ok(text.to_owned()),
+        Some(text) => Ok(Some(text.to_owned())),
         None => Err(Fault::operator(
             "SRC-002",
             format!("could not read the definition of table {name} as UTF-8"),
@@ -186,24 +193,13 @@ async fn survey_in_neutral_mode(session: &mut Session, scope: Scope<'_>) -> Resu
             survey.refused.push(fault);
             continue;
         }
-        let definition = match show_create_table(session, &name).await {
-            Ok(definition) => definition,
-            // Dropped meanwhile: as if it had not been there at all.
-            Err(fault) if is_gone(&fault) => continue,
-            Err(fault) => return Err(fault.table(&name)),
+        // A table dropped meanwhile is left out, as if it had not been there at all.
+        let Some(definition) = definition_of(session, &name).await? else {
+            continue;
         };
         survey.tables.push(finish(name, draft.table, definition));
     }
     Ok(survey)
-}
-
-fn is_gone(fault: &Fault) -> bool {
-    fault
-        .cause
-        .as_ref()
-        .and_then(|cause| cause.downcast_ref::<SessionError>())
-        .and_then(SessionError::server_code)
-        == Some(NO_SUCH_TABLE)
 }
 
 /// Server error `ER_NO_SUCH_TABLE`.
