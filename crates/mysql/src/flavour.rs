@@ -119,6 +119,20 @@ impl ServerVersion {
         self.mysql_since(8, 0, 0)
     }
 
+    /// True where `super_read_only` exists, which holds back accounts with SUPER too.
+    pub fn has_super_read_only(&self) -> bool {
+        self.mysql_since(5, 7, 8)
+    }
+
+    /// The statement that shows from whom this server replicates.
+    pub fn replica_status_statement(&self) -> &'static str {
+        match self.flavour {
+            Flavour::MySql if self.at_least(8, 0, 22) => "SHOW REPLICA STATUS",
+            Flavour::MySql => "SHOW SLAVE STATUS",
+            Flavour::MariaDb => "SHOW ALL SLAVES STATUS",
+        }
+    }
+
     /// The statement that names the current end of the binlog.
     pub fn binlog_status_statement(&self) -> &'static str {
         if self.mysql_since(8, 2, 0) {
