@@ -1,0 +1,3 @@
+//! Tests of the `mysql` crate on real servers.
+
+mod source;
