@@ -1,0 +1,10 @@
+//! The program on real servers, as a user runs it.
+//!
+//! Each module is one promise. Equality is always judged by `wherry_testkit::oracle`, which shares
+//! no code with Wherry.
+
+mod definitions;
+mod planted;
+mod refusals;
+mod runner;
+mod takeover;
