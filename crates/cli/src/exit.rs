@@ -1,5 +1,6 @@
 //! The exit codes, in one place.
 
+use wherry_engine::{cutover, policy};
 use wherry_model::{Class, Fault};
 
 /// How the process ends. The numbers are documented in `docs/operations.md` and never change.
@@ -29,6 +30,12 @@ impl Exit {
 
     /// A transient fault that reaches the edge has used up its retries, so it is the operator's.
     pub fn of(fault: &Fault) -> Exit {
+        // Two faults of the operator's class have a number of their own.
+        match fault.code {
+            policy::CANCELLED => return Exit::Stopped,
+            cutover::DIFFERENCES => return Exit::Differences,
+            _ => {}
+        }
         match fault.class {
             Class::Transient | Class::Operator => Exit::Operator,
             Class::Input => Exit::Input,
@@ -52,6 +59,11 @@ mod tests {
         check(Class::Operator, 3);
         check(Class::Transient, 3);
         check(Class::Fenced, 5);
+        assert_eq!(Exit::of(&policy::cancelled()).code(), 130);
+        assert_eq!(
+            Exit::of(&Fault::operator(cutover::DIFFERENCES, "x")).code(),
+            4
+        );
         assert_eq!(Exit::Done.code(), 0);
         assert_eq!(Exit::Differences.code(), 4);
         assert_eq!(Exit::Stopped.code(), 130);

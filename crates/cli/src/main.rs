@@ -74,11 +74,13 @@ async fn dispatch(command: Command, output: Output) -> Result<Exit, Failure> {
         Command::Load(args) => {
             run::run(&Task::from_args(&args, &no_stop)?, Goal::Load, output).await
         }
-        Command::Stream(args) => run::stream(&Task::from_args(&args, &no_stop)?, output).await,
+        Command::Stream(args) => {
+            run::run_loaded(&Task::from_args(&args, &no_stop)?, Goal::Stream, output).await
+        }
         Command::Verify(args) => run::verify(&Task::from_args(&args, &no_stop)?, output).await,
         Command::Cutover(cutover) => {
             let task = Task::from_args(&cutover.task, &cutover.stop)?;
-            run::run(&task, Goal::Cutover, output).await
+            run::run_loaded(&task, Goal::Cutover, output).await
         }
         Command::Status(args) => {
             status::print(&Task::for_status(&args.task)?, args.all, output).await?;

@@ -32,28 +32,27 @@ pub async fn run(task: &Task, goal: Goal, output: Output) -> Result<Exit, Failur
     finish(&summary)
 }
 
-/// Runs a task whose load is done.
-pub async fn stream(task: &Task, output: Output) -> Result<Exit, Failure> {
+/// Runs a task whose load is done, up to `goal`.
+pub async fn run_loaded(task: &Task, goal: Goal, output: Output) -> Result<Exit, Failure> {
     let target = wire::target(task).await?;
     let phase = target.stored().await?.map(|stored| stored.phase);
+    drop(target);
     if phase.is_none_or(|phase| phase < Phase::Stream) {
         let fault = Fault::operator("CLI-053", "the load of this task is not done yet")
-            .hint("Run `wherry load` or `wherry run`.");
+            .hint("Run `wherry load` or `wherry run` first.");
         return Err(fault.into());
     }
-    drop(target);
-    run(task, Goal::Stream, output).await
+    run(task, goal, output).await
 }
 
 /// Compares both ends.
 pub async fn verify(task: &Task, output: Output) -> Result<Exit, Failure> {
     let cancel = watch_signals()?;
     let job = wire::open(task).await?;
-    let stopped = cancel.clone();
-    let report = tokio::select! {
-        report = shown(&job, output, job.verify(cancel)) => report?,
-        // Comparing writes nothing, so it may end anywhere.
-        () = stopped.cancelled() => return Ok(Exit::Stopped),
+    let report = match shown(&job, output, job.verify(cancel)).await {
+        // Comparing writes nothing, so there is nothing to tell when it is stopped.
+        Err(fault) if Exit::of(&fault) == Exit::Stopped => return Ok(Exit::Stopped),
+        report => report?,
     };
     if verification::print(&report, output) {
         Ok(Exit::Done)

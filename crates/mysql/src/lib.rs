@@ -8,5 +8,6 @@ pub mod flavour;
 pub mod literal;
 pub mod reader;
 pub mod session;
+pub mod watch;
 
 pub use flavour::{Flavour, ServerVersion};
