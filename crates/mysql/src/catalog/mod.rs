@@ -497,6 +497,12 @@ pub(crate) fn identity_is_readable(table: &Table) -> bool {
     })
 }
 
+/// The condition that a column holds one of these names.
+pub(crate) fn names_in(column: &str, names: &[String]) -> Vec<u8> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    in_list(column.as_bytes(), &names)
+}
+
 fn in_list(column: &[u8], names: &[&str]) -> Vec<u8> {
     let mut out = column.to_vec();
     out.extend_from_slice(b" IN (");

@@ -4,7 +4,9 @@
 //! `read_only` at cutover. Read on in `precheck`, `exact`, and the crate's `catalog`, `reader` and
 //! `binlog`.
 
+mod checks;
 mod exact;
+mod exact_scan;
 mod precheck;
 mod settings;
 
