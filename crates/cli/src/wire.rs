@@ -14,7 +14,9 @@ use wherry_engine::progress::Progress;
 use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
 use wherry_model::{CheckItem, Fault};
+use wherry_mysql::ServerVersion;
 use wherry_mysql::session::secret::resolve;
+use wherry_mysql::session::{Endpoint, Session, SessionError, SessionKind};
 use wherry_mysql::source::{MysqlSource, SourceOptions};
 use wherry_mysql::target::{MysqlTarget, TargetOptions};
 use wherry_mysql::watch::busy_sessions;
@@ -107,13 +109,16 @@ pub struct Job {
     runner: Runner,
 }
 
-/// Resolves the passwords of both ends.
+/// Resolves the passwords of both ends and asks the source for its version.
 pub async fn open(task: &Task) -> Result<Job, Fault> {
     let spec = &task.spec;
+    let source = resolve(&spec.source).await?;
+    let target = resolve(&spec.target).await?;
+    let target = target_for(task, target, version_of(&source).await?);
     let options = SourceOptions {
         readers: spec.load.readers,
     };
-    let source: Arc<dyn Source> = Arc::new(MysqlSource::new(resolve(&spec.source).await?, options));
+    let source: Arc<dyn Source> = Arc::new(MysqlSource::new(source, options));
     let options = RunOptions {
         task: task.name.clone(),
         selection: spec.select.clone(),
@@ -125,24 +130,37 @@ pub async fn open(task: &Task) -> Result<Job, Fault> {
         cutover: spec.cutover.clone(),
     };
     Ok(Job {
-        runner: Runner::new(source, target(task).await?, options),
+        runner: Runner::new(source, target, options),
     })
 }
 
-/// The target alone; takes nothing over.
+/// The target alone, for reading what is stored; takes nothing over and needs no source.
 pub async fn target(task: &Task) -> Result<Arc<dyn Target>, Fault> {
+    let endpoint = resolve(&task.spec.target).await?;
+    // Which definitions the source has does not matter to a reader of stored state.
+    let version = version_of(&endpoint).await?;
+    Ok(target_for(task, endpoint, version))
+}
+
+fn target_for(task: &Task, endpoint: Endpoint, source_version: ServerVersion) -> Arc<dyn Target> {
     let spec = &task.spec;
     let options = TargetOptions {
         task: task.name.clone(),
         state_database: spec.state.database.clone(),
-        writers: spec.load.writers,
         workers: spec.stream.workers,
-        readers: spec.load.readers,
+        writers: spec.load.writers,
+        source_version,
     };
-    Ok(Arc::new(MysqlTarget::new(
-        resolve(&spec.target).await?,
-        options,
-    )))
+    Arc::new(MysqlTarget::new(endpoint, options))
+}
+
+async fn version_of(endpoint: &Endpoint) -> Result<ServerVersion, Fault> {
+    let session = Session::connect(endpoint, SessionKind::Control)
+        .await
+        .map_err(SessionError::into_fault)?;
+    let version = session.version().clone();
+    session.close().await;
+    Ok(version)
 }
 
 /// What this account's sessions in the target are busy with, longest first.
