@@ -119,7 +119,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub task: TaskArgs,
     /// Cut over as soon as the stream has caught up, then end
-    #[arg(long)]
+    #[arg(long, help_heading = "Cutover")]
     pub cutover: bool,
     #[command(flatten)]
     pub stop: StopArgs,
@@ -143,11 +143,16 @@ pub struct StatusArgs {
 }
 
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Cutover")]
 pub struct StopArgs {
-    /// How writes to the source end: wait, read-only, or command:SHELL COMMAND
+    /// How writes to the source end [default: wait]
+    ///
+    /// `wait`: you stop them, and Wherry waits until the source is quiet. `read-only`: Wherry sets
+    /// read_only at the source. `command:SHELL COMMAND`: Wherry runs it; it must return when no
+    /// session writes any more.
     #[arg(long, value_name = "HOW", value_parser = parse_stop_writes)]
     pub stop_writes: Option<StopWrites>,
-    /// Begin the cutover only when the lag is below this many seconds
+    /// Begin the cutover only when the lag is at most this many seconds [default: 5]
     #[arg(long, value_name = "SECONDS")]
     pub lag_max_seconds: Option<u32>,
 }
@@ -190,7 +195,7 @@ pub struct SourceArgs {
     /// Shell command that prints the source password
     #[arg(long, value_name = "COMMAND")]
     pub source_password_command: Option<String>,
-    /// How the connection to the source is protected
+    /// off, preferred, required, verify-ca or verify-identity [default: preferred]
     #[arg(long, value_name = "MODE", value_parser = parse_tls_mode)]
     pub source_tls: Option<TlsMode>,
     /// PEM file with the certificates to trust
@@ -219,7 +224,7 @@ pub struct TargetArgs {
     /// Shell command that prints the target password
     #[arg(long, value_name = "COMMAND")]
     pub target_password_command: Option<String>,
-    /// How the connection to the target is protected
+    /// off, preferred, required, verify-ca or verify-identity [default: preferred]
     #[arg(long, value_name = "MODE", value_parser = parse_tls_mode)]
     pub target_tls: Option<TlsMode>,
     /// PEM file with the certificates to trust
