@@ -4,7 +4,9 @@
 //! no code with Wherry.
 
 mod definitions;
+mod kill;
 mod planted;
 mod refusals;
+mod roads;
 mod runner;
 mod takeover;

@@ -280,7 +280,10 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     fn sample(length: usize) -> Vec<u8> {
-        (0..length).map(|index| (index % 251) as u8).collect()
+        let pattern: Vec<u8> = (0..251).collect();
+        let mut bytes = pattern.repeat(length / pattern.len() + 1);
+        bytes.truncate(length);
+        bytes
     }
 
     fn pair() -> (Wire, Wire) {
@@ -354,9 +357,10 @@ mod tests {
         assert!(matches!(error, SessionError::Io { .. }), "{error}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn silence_is_a_timeout() {
         let (_sender, mut receiver) = pair();
+        receiver.set_time_limit(Duration::from_millis(10));
         let error = receiver.read().await.expect_err("silence");
         assert!(matches!(error, SessionError::Timeout { .. }), "{error}");
     }
