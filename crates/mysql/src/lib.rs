@@ -3,7 +3,10 @@
 //! Owns sessions, the binlog, definitions and the two ports' implementations. Must not decide
 //! what happens next: that is the engine's. Read on in `session`, then `flavour`.
 
+pub mod catalog;
 pub mod flavour;
+pub mod literal;
+pub mod reader;
 pub mod session;
 
 pub use flavour::{Flavour, ServerVersion};

@@ -1,0 +1,3 @@
+//! Real servers start, answer, crash, come back and leave nothing behind.
+
+mod servers;
