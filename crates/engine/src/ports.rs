@@ -196,8 +196,18 @@ pub trait Target: RowReader {
 
     async fn plan_chunk(&self, table: &TableName, chunk: &Chunk) -> Result<(), Fault>;
 
-    /// Writes a chunk's rows and its "done" record in one transaction.
+    /// Writes a chunk's rows and its "done" record in one transaction. Where the outcome needs
+    /// care, nothing was written, and the rows must be read again for `load_chunk_careful`.
     async fn load_chunk(
+        &self,
+        table: &Table,
+        chunk: &Chunk,
+        rows: RowReceiver,
+    ) -> Result<LoadOutcome, Fault>;
+
+    /// As `load_chunk`, by strict inserts: leaves out and owes rows that meet another row on a
+    /// secondary unique key, and says which column refuses its value.
+    async fn load_chunk_careful(
         &self,
         table: &Table,
         chunk: &Chunk,
@@ -270,6 +280,9 @@ pub struct LoadOutcome {
     pub byte_count: u64,
     /// Rows left out because another row holds one of their unique values; their keys are owed.
     pub left_out: u64,
+    /// Nothing was written: the server would have skipped or changed a row. Read the rows again
+    /// and call `load_chunk_careful`.
+    pub needs_care: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
