@@ -4,10 +4,13 @@
 //! what happens next: that is the engine's. Read on in `session`, then `flavour`.
 
 pub mod catalog;
+pub mod ddl;
 pub mod flavour;
 pub mod literal;
 pub mod reader;
 pub mod session;
+pub mod target;
 pub mod watch;
 
 pub use flavour::{Flavour, ServerVersion};
+pub use target::{MysqlTarget, TargetOptions};
