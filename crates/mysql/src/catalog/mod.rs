@@ -91,7 +91,6 @@ pub struct Survey {
 /// Reads the tables of a scope, in order of name.
 ///
 /// Errors: the first table with a column that Wherry cannot carry; use [`survey`] for all.
-/// The session comes back as it was; it must not be inside a transaction that matters.
 pub async fn read_tables(session: &mut Session, scope: Scope<'_>) -> Result<Vec<Table>, Fault> {
     let mut survey = survey(session, scope).await?;
     if survey.refused.is_empty() {
@@ -108,14 +107,26 @@ pub async fn read_table(session: &mut Session, name: &TableName) -> Result<Optio
 
 /// Reads the tables of a scope and keeps going where one is refused.
 pub async fn survey(session: &mut Session, scope: Scope<'_>) -> Result<Survey, Fault> {
-    let saved = neutral_mode(session).await?;
-    let result = survey_in_neutral_mode(session, scope).await;
-    if !session.is_broken() {
-        let mut sql = b"SET SESSION sql_mode = ".to_vec();
-        push_quoted(&mut sql, saved.as_bytes());
-        session.execute(sql).await?;
+    show_everything(session).await?;
+    let mut drafts: BTreeMap<TableName, Draft> = BTreeMap::new();
+    for condition in scope.conditions() {
+        collect_tables(session, &scope, &condition, &mut drafts).await?;
+        collect_columns(session, &condition, &mut drafts).await?;
+        collect_keys(session, &condition, &mut drafts).await?;
     }
-    result
+    let mut survey = Survey::default();
+    for (name, draft) in drafts {
+        if let Some(fault) = draft.refused {
+            survey.refused.push(fault);
+            continue;
+        }
+        // A table dropped meanwhile is left out, as if it had not been there at all.
+        let Some(definition) = definition_of(session, &name).await? else {
+            continue;
+        };
+        survey.tables.push(finish(name, draft.table, definition));
+    }
+    Ok(survey)
 }
 
 /// The character set and collation of databases that exist, in order of name.
@@ -167,39 +178,15 @@ pub async fn definition_of(
     }
 }
 
-/// Definitions are printed in MySQL's own dialect only under a plain `sql_mode`, and with the
-/// hidden primary key only where the server is told to show it. Returns the mode to restore.
-async fn neutral_mode(session: &mut Session) -> Result<String, Fault> {
-    let rows = session.query("SELECT @@SESSION.sql_mode").await?;
-    let saved = rows.text(0, 0).unwrap_or_default().to_owned();
-    let mut sql = "SET SESSION sql_mode = '', SESSION sql_quote_show_create = 1".to_owned();
+/// Names in definitions are quoted, and the hidden primary key is shown, only where the server
+/// is told so. Sessions have a `sql_mode` under which definitions are printed whole.
+async fn show_everything(session: &mut Session) -> Result<(), Fault> {
+    let mut sql = "SET SESSION sql_quote_show_create = 1".to_owned();
     if session.version().has_generated_primary_keys() {
         sql.push_str(", SESSION show_gipk_in_create_table_and_information_schema = ON");
     }
     session.execute(sql).await?;
-    Ok(saved)
-}
-
-async fn survey_in_neutral_mode(session: &mut Session, scope: Scope<'_>) -> Result<Survey, Fault> {
-    let mut drafts: BTreeMap<TableName, Draft> = BTreeMap::new();
-    for condition in scope.conditions() {
-        collect_tables(session, &scope, &condition, &mut drafts).await?;
-        collect_columns(session, &condition, &mut drafts).await?;
-        collect_keys(session, &condition, &mut drafts).await?;
-    }
-    let mut survey = Survey::default();
-    for (name, draft) in drafts {
-        if let Some(fault) = draft.refused {
-            survey.refused.push(fault);
-            continue;
-        }
-        // A table dropped meanwhile is left out, as if it had not been there at all.
-        let Some(definition) = definition_of(session, &name).await? else {
-            continue;
-        };
-        survey.tables.push(finish(name, draft.table, definition));
-    }
-    Ok(survey)
+    Ok(())
 }
 
 /// Server error `ER_NO_SUCH_TABLE`.

@@ -58,7 +58,9 @@ fn set(cloud: &Cloud, parameter: &str, value: &str) -> String {
     } else if cloud.is_managed() {
         format!("Set {parameter} = {value} in the DB parameter group and reboot the instance.")
     } else {
-        format!("SET GLOBAL {parameter} = {value}; reconnect all clients, and put it into the configuration file")
+        format!(
+            "SET GLOBAL {parameter} = {value}; reconnect all clients, and put it into the configuration file"
+        )
     }
 }
 
@@ -185,7 +187,10 @@ pub(super) fn binlog_filter(do_db: &str, ignore_db: &str, databases: &[String]) 
     }
     CheckItem::fail(
         id,
-        format!("changes of `{}` are kept out of the binlog", hidden.join("`, `")),
+        format!(
+            "changes of `{}` are kept out of the binlog",
+            hidden.join("`, `")
+        ),
         "Remove binlog_do_db and binlog_ignore_db from the configuration file and restart the server.",
     )
 }
@@ -216,7 +221,11 @@ pub(super) fn retention(settings: &Settings, cloud: &Cloud, tables: &[Table]) ->
     } else {
         format!("SET GLOBAL expire_logs_days = {}", hours.div_ceil(24))
     };
-    CheckItem::warn(id, format!("the binlog is kept for {} minutes; {need}", kept / 60), fix)
+    CheckItem::warn(
+        id,
+        format!("the binlog is kept for {} minutes; {need}", kept / 60),
+        fix,
+    )
 }
 
 /// `None` where time alone never removes a file.
@@ -231,7 +240,10 @@ fn retention_seconds(settings: &Settings, cloud: &Cloud) -> Option<u64> {
     if cloud.aurora.is_some() {
         return Some(AURORA_RETENTION_HOURS * 3600);
     }
-    if matches!(settings.get("binlog_expire_logs_auto_purge"), Some("OFF" | "0")) {
+    if matches!(
+        settings.get("binlog_expire_logs_auto_purge"),
+        Some("OFF" | "0")
+    ) {
         return None;
     }
     let seconds = settings.number("binlog_expire_logs_seconds").unwrap_or(0);
@@ -271,7 +283,11 @@ mod tests {
     fn check(name: &str, value: &str, id: &str, verdict: Verdict) {
         let items = settings(&with(name, value), &Cloud::default());
         for item in items {
-            let expected = if item.id == id { verdict } else { Verdict::Pass };
+            let expected = if item.id == id {
+                verdict
+            } else {
+                Verdict::Pass
+            };
             assert_eq!(item.verdict, expected, "{name}={value}: {item:?}");
             assert_eq!(item.fix.is_empty(), expected == Verdict::Pass, "{item:?}");
         }
@@ -280,23 +296,58 @@ mod tests {
     #[test]
     fn each_setting_has_its_own_item() {
         check("log_bin", "ON", "", Verdict::Pass);
-        check("binlog_format", "STATEMENT", "source-binlog-format", Verdict::Fail);
-        check("binlog_format", "MIXED", "source-binlog-format", Verdict::Fail);
-        check("binlog_row_image", "MINIMAL", "source-binlog-row-image", Verdict::Fail);
-        check("binlog_row_value_options", "PARTIAL_JSON", "source-row-value-options", Verdict::Fail);
+        check(
+            "binlog_format",
+            "STATEMENT",
+            "source-binlog-format",
+            Verdict::Fail,
+        );
+        check(
+            "binlog_format",
+            "MIXED",
+            "source-binlog-format",
+            Verdict::Fail,
+        );
+        check(
+            "binlog_row_image",
+            "MINIMAL",
+            "source-binlog-row-image",
+            Verdict::Fail,
+        );
+        check(
+            "binlog_row_value_options",
+            "PARTIAL_JSON",
+            "source-row-value-options",
+            Verdict::Fail,
+        );
         check("server_id", "0", "source-server-id", Verdict::Fail);
         check("sync_binlog", "1000", "source-sync-binlog", Verdict::Warn);
         check("innodb_read_only", "ON", "source-writer", Verdict::Fail);
-        check("log_bin_compress", "ON", "source-log-bin-compress", Verdict::Fail);
+        check(
+            "log_bin_compress",
+            "ON",
+            "source-log-bin-compress",
+            Verdict::Fail,
+        );
         check("log_bin", "OFF", "source-binlog", Verdict::Fail);
     }
 
     #[test]
     fn aurora_is_mended_in_its_parameter_group() {
-        let cloud = Cloud { aurora: Some("3.8.0".to_owned()), retention_hours: None };
+        let cloud = Cloud {
+            aurora: Some("3.8.0".to_owned()),
+            retention_hours: None,
+        };
         let items = settings(&with("binlog_format", "MIXED"), &cloud);
-        let item = items.iter().find(|item| item.verdict == Verdict::Fail).expect("one fails");
-        assert!(item.fix.contains("DB cluster parameter group"), "{}", item.fix);
+        let item = items
+            .iter()
+            .find(|item| item.verdict == Verdict::Fail)
+            .expect("one fails");
+        assert!(
+            item.fix.contains("DB cluster parameter group"),
+            "{}",
+            item.fix
+        );
     }
 
     #[test]
@@ -325,8 +376,14 @@ mod tests {
             byte_count_estimate: bytes,
         };
         let plain = Cloud::default();
-        let aurora = Cloud { aurora: Some("3".to_owned()), retention_hours: Some(None) };
-        let rds = Cloud { aurora: None, retention_hours: Some(None) };
+        let aurora = Cloud {
+            aurora: Some("3".to_owned()),
+            retention_hours: Some(None),
+        };
+        let rds = Cloud {
+            aurora: None,
+            retention_hours: Some(None),
+        };
         let kept = |name, value| Settings::of(&[(name, value)]);
         let check = |settings: &Settings, cloud: &Cloud, bytes, verdict| {
             let item = retention(settings, cloud, &[table(bytes)]);
@@ -334,9 +391,24 @@ mod tests {
         };
         let days = kept("binlog_expire_logs_seconds", "2592000");
         check(&days, &plain, 100 << 30, Verdict::Pass);
-        check(&kept("binlog_expire_logs_seconds", "0"), &plain, 100 << 40, Verdict::Pass);
-        check(&kept("expire_logs_days", "1"), &plain, 1 << 40, Verdict::Warn);
-        check(&kept("binlog_expire_logs_seconds", "600"), &plain, 1, Verdict::Warn);
+        check(
+            &kept("binlog_expire_logs_seconds", "0"),
+            &plain,
+            100 << 40,
+            Verdict::Pass,
+        );
+        check(
+            &kept("expire_logs_days", "1"),
+            &plain,
+            1 << 40,
+            Verdict::Warn,
+        );
+        check(
+            &kept("binlog_expire_logs_seconds", "600"),
+            &plain,
+            1,
+            Verdict::Warn,
+        );
         check(&days, &aurora, 1 << 30, Verdict::Pass);
         check(&days, &aurora, 1 << 40, Verdict::Warn);
         check(&days, &rds, 1, Verdict::Warn);

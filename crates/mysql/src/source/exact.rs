@@ -79,7 +79,11 @@ impl Opened {
         control.close().await;
         let Opened { session, position } = self;
         match table {
-            Some(table) => Ok(Snapshot { session, position, table }),
+            Some(table) => Ok(Snapshot {
+                session,
+                position,
+                table,
+            }),
             None => Err(gone(name)),
         }
     }
@@ -206,9 +210,12 @@ async fn open_with_end(endpoint: &Endpoint, name: &TableName) -> Result<Option<O
 }
 
 fn gone(name: &TableName) -> Fault {
-    Fault::operator("SRC-032", format!("table {name} does not exist at the source any more"))
-        .table(name)
-        .hint("Start the task again; it reads the catalog anew.")
+    Fault::operator(
+        "SRC-032",
+        format!("table {name} does not exist at the source any more"),
+    )
+    .table(name)
+    .hint("Start the task again; it reads the catalog anew.")
 }
 
 fn may_not_lock(name: &TableName, error: SessionError) -> Fault {

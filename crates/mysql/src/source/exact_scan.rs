@@ -43,7 +43,7 @@ pub(super) async fn changed_between(
         match Event::parse(&raw, &format).map_err(unreadable)? {
             Event::Format(new) => format = new,
             Event::Rotate { file: next, .. } => file = next,
-            event if may_change(event, table)? => return Ok(true),
+            event if may_change(&event, table)? => return Ok(true),
             _ => {}
         }
     }
@@ -63,15 +63,15 @@ fn lies_behind(raw: &RawEvent, file: &str, to: &Position) -> bool {
         && u64::from(header.log_pos.wrapping_sub(header.size)) >= to.offset
 }
 
-fn may_change(event: Event, table: &TableName) -> Result<bool, Fault> {
+fn may_change(event: &Event, table: &TableName) -> Result<bool, Fault> {
     Ok(match event {
         Event::TableMap(map) => map.name == *table,
         Event::Query(query) => statement_may_change(query.bytes(), table),
         Event::Payload(body) => {
-            let mut payload = PayloadReader::open(&body).map_err(unreadable)?;
+            let mut payload = PayloadReader::open(body).map_err(unreadable)?;
             while let Some(raw) = payload.next_event().map_err(unreadable)? {
                 let inner = Event::parse(&raw, &Format::default()).map_err(unreadable)?;
-                if !matches!(inner, Event::Payload(_)) && may_change(inner, table)? {
+                if !matches!(inner, Event::Payload(_)) && may_change(&inner, table)? {
                     return Ok(true);
                 }
             }
@@ -95,7 +95,9 @@ fn statement_may_change(statement: &[u8], table: &TableName) -> bool {
         return false;
     }
     // A name in another character set than UTF-8 is not found in the text.
-    ["xa commit", "xa rollback"].iter().any(|outcome| text.starts_with(outcome))
+    ["xa commit", "xa rollback"]
+        .iter()
+        .any(|outcome| text.starts_with(outcome))
         || !table.table.is_ascii()
         || text.contains(&table.table.to_lowercase())
         || text.contains("database")
@@ -123,7 +125,11 @@ mod tests {
     fn statements_are_judged_with_suspicion() {
         let orders = TableName::new("shop", "Orders");
         let check = |text: &str, expected| {
-            assert_eq!(statement_may_change(text.as_bytes(), &orders), expected, "{text}");
+            assert_eq!(
+                statement_may_change(text.as_bytes(), &orders),
+                expected,
+                "{text}"
+            );
         };
         check("BEGIN", false);
         check("COMMIT", false);

@@ -34,7 +34,11 @@ pub(super) async fn run(
     let version = session.version().clone();
     let mut items = vec![CheckItem::pass(
         "source-connect",
-        format!("connected to {}, version {}", endpoint.address(), version.text),
+        format!(
+            "connected to {}, version {}",
+            endpoint.address(),
+            version.text
+        ),
     )];
     let settings = Settings::read(&mut session).await?;
     let cloud = Cloud::detect(&mut session, &settings).await?;
@@ -42,7 +46,11 @@ pub(super) async fn run(
     items.extend(checks::settings(&settings, &cloud));
     let status = binlog_status(&mut session, &settings, &mut items).await?;
     if let Some((do_db, ignore_db)) = status {
-        items.push(checks::binlog_filter(&do_db, &ignore_db, &selection.databases));
+        items.push(checks::binlog_filter(
+            &do_db,
+            &ignore_db,
+            &selection.databases,
+        ));
         items.push(try_dump(endpoint).await);
     }
     items.push(replica(&mut session, &settings).await);
@@ -50,7 +58,17 @@ pub(super) async fn run(
 
     let selected = existing_databases(&mut session, selection, &mut items).await?;
     if !selected.is_empty() {
-        items.extend(of_tables(endpoint, &mut session, selection, &selected, &settings, &cloud).await?);
+        items.extend(
+            of_tables(
+                endpoint,
+                &mut session,
+                selection,
+                &selected,
+                &settings,
+                &cloud,
+            )
+            .await?,
+        );
     }
     session.close().await;
     Ok(items)
@@ -79,7 +97,10 @@ impl Cloud {
             Err(error) => return Err(error.into_fault()),
         };
         let aurora = settings.get("aurora_version").map(str::to_owned);
-        Ok(Cloud { aurora, retention_hours })
+        Ok(Cloud {
+            aurora,
+            retention_hours,
+        })
     }
 
     pub(super) fn is_managed(&self) -> bool {
@@ -97,7 +118,9 @@ fn failed(id: &'static str, fault: &Fault) -> CheckItem {
 }
 
 fn is_denied(error: &SessionError) -> bool {
-    error.server_code().is_some_and(|code| DENIED.contains(&code))
+    error
+        .server_code()
+        .is_some_and(|code| DENIED.contains(&code))
 }
 
 /// The binlog filters of the server, where the binlog is on and may be seen.
@@ -113,12 +136,19 @@ async fn binlog_status(
     let statement = session.version().binlog_status_statement();
     match session.query(statement).await {
         Ok(rows) => {
-            items.push(CheckItem::pass(id, "the account may see the state of the binlog"));
+            items.push(CheckItem::pass(
+                id,
+                "the account may see the state of the binlog",
+            ));
             let text = |name| rows.named(0, name).unwrap_or_default().to_owned();
             Ok(Some((text("Binlog_Do_DB"), text("Binlog_Ignore_DB"))))
         }
         Err(error) if is_denied(&error) => {
-            let grant = if session.version().is_mariadb() { "BINLOG MONITOR" } else { "REPLICATION CLIENT" };
+            let grant = if session.version().is_mariadb() {
+                "BINLOG MONITOR"
+            } else {
+                "REPLICATION CLIENT"
+            };
             items.push(CheckItem::fail(
                 id,
                 "the account may not see the state of the binlog",
@@ -137,7 +167,8 @@ async fn try_dump(endpoint: &Endpoint) -> CheckItem {
         Ok(()) => CheckItem::pass(id, "the account may read the binlog"),
         Err(fault) => {
             let mut item = failed(id, &fault);
-            item.fix = "GRANT REPLICATION SLAVE ON *.* to the account, as an administrator".to_owned();
+            item.fix =
+                "GRANT REPLICATION SLAVE ON *.* to the account, as an administrator".to_owned();
             item
         }
     }
@@ -172,7 +203,10 @@ async fn replica(session: &mut Session, settings: &Settings) -> CheckItem {
             "the source is a replica, and what it applies is not in its binlog",
             "Set log_replica_updates = ON (log_slave_updates on older servers) and restart the server, or move from its primary.",
         ),
-        Err(_) if logs => CheckItem::pass(id, "what the source may apply as a replica is in its binlog"),
+        Err(_) if logs => CheckItem::pass(
+            id,
+            "what the source may apply as a replica is in its binlog",
+        ),
         Err(_) => CheckItem::warn(
             id,
             "the account may not see whether the source is a replica, and it would not log what it applies",
@@ -209,7 +243,10 @@ async fn existing_databases(
     let found = catalog::read_databases(session, &selection.databases).await?;
     let mut selected = Vec::new();
     for name in &selection.databases {
-        if SYSTEM_DATABASES.iter().any(|system| name.eq_ignore_ascii_case(system)) {
+        if SYSTEM_DATABASES
+            .iter()
+            .any(|system| name.eq_ignore_ascii_case(system))
+        {
             items.push(CheckItem::fail(
                 id,
                 format!("SRC-014: database `{name}` belongs to the server itself"),
@@ -226,7 +263,10 @@ async fn existing_databases(
         }
     }
     if selected.len() == selection.databases.len() {
-        items.push(CheckItem::pass(id, format!("{} selected databases exist", selected.len())));
+        items.push(CheckItem::pass(
+            id,
+            format!("{} selected databases exist", selected.len()),
+        ));
     }
     Ok(selected)
 }
@@ -239,15 +279,24 @@ async fn of_tables(
     settings: &Settings,
     cloud: &Cloud,
 ) -> Result<Vec<CheckItem>, Fault> {
-    let Survey { tables, mut refused } = catalog::survey(session, Scope::Databases(databases)).await?;
+    let Survey {
+        tables,
+        mut refused,
+    } = catalog::survey(session, Scope::Databases(databases)).await?;
     let logged = catalog::cascades_are_logged(session).await?;
     let cascades = catalog::cascades(session, databases).await?;
     let is_selected = |name: &TableName| selection.includes(name);
     refused.extend(catalog::refusals(&tables, &cascades, logged, &is_selected));
 
-    let mut items: Vec<CheckItem> = refused.iter().map(|fault| failed("source-tables", fault)).collect();
+    let mut items: Vec<CheckItem> = refused
+        .iter()
+        .map(|fault| failed("source-tables", fault))
+        .collect();
     if items.is_empty() {
-        items.push(CheckItem::pass("source-tables", format!("{} tables can be moved", tables.len())));
+        items.push(CheckItem::pass(
+            "source-tables",
+            format!("{} tables can be moved", tables.len()),
+        ));
     }
     items.push(try_select(session, &tables).await?);
     items.push(exact_tables(endpoint, session, &tables, settings).await?);
@@ -260,19 +309,28 @@ async fn try_select(session: &mut Session, tables: &[Table]) -> Result<CheckItem
     let id = "source-privilege-select";
     for table in tables {
         // No rows are read: the server checks the privilege first.
-        match session.query(format!("SELECT * FROM {} LIMIT 0", table.name)).await {
+        match session
+            .query(format!("SELECT * FROM {} LIMIT 0", table.name))
+            .await
+        {
             Ok(_) => {}
             Err(error) if is_denied(&error) => {
                 return Ok(CheckItem::fail(
                     id,
                     format!("the account may not read table {}", table.name),
-                    format!("GRANT SELECT ON `{}`.* to the account, as an administrator", table.name.database),
+                    format!(
+                        "GRANT SELECT ON `{}`.* to the account, as an administrator",
+                        table.name.database
+                    ),
                 ));
             }
             Err(error) => return Err(error.into_fault().table(&table.name)),
         }
     }
-    Ok(CheckItem::pass(id, format!("the account may read all {} tables", tables.len())))
+    Ok(CheckItem::pass(
+        id,
+        format!("the account may read all {} tables", tables.len()),
+    ))
 }
 
 /// Lists the tables without a key, and whether their exact start can be had.
@@ -285,33 +343,50 @@ async fn exact_tables(
     let id = "source-exact-tables";
     let exact: Vec<&Table> = tables.iter().filter(|table| table.is_exact()).collect();
     if exact.is_empty() {
-        return Ok(CheckItem::pass(id, "every table has a primary key or a non-null unique key"));
+        return Ok(CheckItem::pass(
+            id,
+            "every table has a primary key or a non-null unique key",
+        ));
     }
     let names: Vec<String> = exact.iter().map(|table| table.name.to_string()).collect();
     let listed = format!("tables without a key: {}", names.join(", "));
-    let by_gtid = session.version().lists_gtids_when_visible() && settings.upper("gtid_mode") == "ON";
-    let mut databases: Vec<&str> = exact.iter().map(|table| table.name.database.as_str()).collect();
+    let by_gtid =
+        session.version().lists_gtids_when_visible() && settings.upper("gtid_mode") == "ON";
+    let mut databases: Vec<&str> = exact
+        .iter()
+        .map(|table| table.name.database.as_str())
+        .collect();
     databases.dedup();
     for database in databases {
         if may_lock(endpoint, database).await? {
             continue;
         }
-        let grant = format!("GRANT LOCK TABLES ON `{database}`.* to the account, or give each table a primary key");
+        let grant = format!(
+            "GRANT LOCK TABLES ON `{database}`.* to the account, or give each table a primary key"
+        );
         return Ok(if by_gtid {
             CheckItem::warn(
                 id,
-                format!("{listed}; their start is proved by GTID, which needs a pause of their writers, and the account may not lock them"),
+                format!(
+                    "{listed}; their start is proved by GTID, which needs a pause of their writers, and the account may not lock them"
+                ),
                 grant,
             )
         } else {
             CheckItem::fail(
                 id,
-                format!("{listed}; without `gtid_mode = ON` on MySQL 5.7 or later their start needs a lock of some seconds, which the account may not take"),
+                format!(
+                    "{listed}; without `gtid_mode = ON` on MySQL 5.7 or later their start needs a lock of some seconds, which the account may not take"
+                ),
                 grant,
             )
         });
     }
-    let way = if by_gtid { "their start is proved by GTID, or else by a lock of some seconds" } else { "each is locked for some seconds at most when its load starts" };
+    let way = if by_gtid {
+        "their start is proved by GTID, or else by a lock of some seconds"
+    } else {
+        "each is locked for some seconds at most when its load starts"
+    };
     Ok(CheckItem::pass(id, format!("{listed}; {way}")))
 }
 
@@ -352,7 +427,10 @@ async fn objects_not_moved(
         }
     }
     if found.is_empty() {
-        return Ok(CheckItem::pass(id, "no views, routines, triggers or events are visible"));
+        return Ok(CheckItem::pass(
+            id,
+            "no views, routines, triggers or events are visible",
+        ));
     }
     Ok(CheckItem::warn(
         id,
