@@ -11,5 +11,7 @@ pub mod literal;
 pub mod reader;
 pub mod session;
 pub mod source;
+pub mod target;
+pub mod watch;
 
 pub use flavour::{Flavour, ServerVersion};
