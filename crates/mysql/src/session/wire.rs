@@ -106,7 +106,7 @@ impl Wire {
     pub(super) async fn read(&mut self) -> Result<&[u8], SessionError> {
         self.last = Last::InBuffer(0..0);
         let (length, in_order) = self.read_header().await?;
-        if length < FRAME_MAX && length <= BUFFER_SIZE {
+        if length <= BUFFER_SIZE {
             self.fill(length).await?;
             let begin = self.filled.start;
             self.filled.start += length;
