@@ -281,23 +281,61 @@ async fn collect_columns(
         let Some(draft) = drafts.get_mut(&name) else {
             continue;
         };
-        match column(&rows, row)? {
-            Ok(column) => draft.table.columns.push(column),
-            Err(reason) if draft.refused.is_none() => {
+        let column = match column(&rows, row)? {
+            Ok(column) => column,
+            Err(reason) => {
                 let column = required(&rows, row, 3)?;
-                draft.refused = Some(
-                    Fault::operator(
-                        "SRC-005",
-                        format!("column `{column}` of table {name} {reason}"),
-                    )
-                    .table(&name)
-                    .hint("Change the column's type, or leave its database out of the selection."),
-                );
+                draft
+                    .refused
+                    .get_or_insert_with(|| refuse_column(&name, &column, &reason));
+                continue;
             }
-            Err(_) => {}
+        };
+        if has_lost_label(&column) {
+            let fault = || refuse_labels(&name, &column.name);
+            draft.refused.get_or_insert_with(fault);
         }
+        draft.table.columns.push(column);
     }
     Ok(())
+}
+
+fn refuse_column(table: &TableName, column: &str, reason: &str) -> Fault {
+    Fault::operator(
+        "SRC-005",
+        format!("column `{column}` of table {table} {reason}"),
+    )
+    .table(table)
+    .hint("Change the column's type, or leave its database out of the selection.")
+}
+
+fn refuse_labels(table: &TableName, column: &str) -> Fault {
+    Fault::operator(
+        "SRC-007",
+        format!(
+            "column `{column}` of table {table} has a label with `?`, which is also what servers \
+             print for characters outside the basic plane, like emoji"
+        ),
+    )
+    .table(table)
+    .hint(
+        "Rename the label, or change the column's character set to utf8mb3 if it has no such \
+         character.",
+    )
+}
+
+/// True where a label may not be what the catalog says: no server prints a label's characters
+/// beyond U+FFFF, in any statement (seen on 9.7.4, 5.6.24 and MariaDB 10.11).
+fn has_lost_label(column: &Column) -> bool {
+    let (ColumnKind::Enum { labels } | ColumnKind::Set { labels }) = &column.kind else {
+        return false;
+    };
+    let wide = ["utf8mb4", "utf16", "utf16le", "utf32", "gb18030"];
+    column
+        .charset
+        .as_deref()
+        .is_some_and(|charset| wide.contains(&charset))
+        && labels.iter().any(|label| label.contains('?'))
 }
 
 /// One column; the inner error says why it cannot be carried.

@@ -129,12 +129,14 @@ async fn can_prove_by_gtid(endpoint: &Endpoint) -> Result<bool, Fault> {
 /// holds beyond it, up to an end read after the snapshot, may or may not be in the snapshot; if none
 /// of that concerns the table, the table stands as it does at that end.
 async fn try_by_gtid(endpoint: &Endpoint, name: &TableName) -> Result<Option<Opened>, Fault> {
+    // Both are connected before the set is read: the time from there to the end must be short.
     let mut control = Session::connect(endpoint, SessionKind::Control).await?;
+    let session = Session::connect(endpoint, SessionKind::Read).await?;
     let rows = control.query("SELECT @@GLOBAL.gtid_executed").await?;
     let executed = GtidSet::parse(rows.text(0, 0).unwrap_or_default()).map_err(|error| {
         Fault::bug("SRC-033", "could not read `gtid_executed` of the source").cause(error)
     })?;
-    let Some(session) = open_snapshot(endpoint, name).await? else {
+    let Some(session) = open_snapshot(session, name).await? else {
         return Ok(None);
     };
     let position = binlog::end(endpoint).await?;
@@ -153,8 +155,7 @@ async fn try_by_gtid(endpoint: &Endpoint, name: &TableName) -> Result<Option<Ope
 
 /// A transaction that sees one state of everything and has touched the table, so that no DDL
 /// changes it. `None` where a DDL came between the two.
-async fn open_snapshot(endpoint: &Endpoint, name: &TableName) -> Result<Option<Session>, Fault> {
-    let mut session = Session::connect(endpoint, SessionKind::Read).await?;
+async fn open_snapshot(mut session: Session, name: &TableName) -> Result<Option<Session>, Fault> {
     session
         .execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         .await?;
@@ -174,6 +175,7 @@ async fn open_snapshot(endpoint: &Endpoint, name: &TableName) -> Result<Option<S
 /// `None` where the lock was not to be had, or was not held long enough.
 async fn try_by_lock(endpoint: &Endpoint, name: &TableName) -> Result<Option<Opened>, Fault> {
     let mut locker = Session::connect(endpoint, SessionKind::Control).await?;
+    let reader = Session::connect(endpoint, SessionKind::Read).await?;
     // With `autocommit = 0` the lock waits inside InnoDB too, for commits that are in the binlog
     // and not yet visible.
     locker
@@ -190,7 +192,7 @@ async fn try_by_lock(endpoint: &Endpoint, name: &TableName) -> Result<Option<Ope
             _ => Err(error.into_fault().table(name)),
         };
     }
-    let opened = timeout(LOCK_HOLD_MAX, open_with_end(endpoint, name)).await;
+    let opened = timeout(LOCK_HOLD_MAX, open_with_end(endpoint, reader, name)).await;
     let unlocked = locker.execute("UNLOCK TABLES").await;
     // Dropping the session unlocks as well, so a failure here leaves nothing behind. But whether
     // the lock was still held when the end was read is known only from the answer.
@@ -201,8 +203,12 @@ async fn try_by_lock(endpoint: &Endpoint, name: &TableName) -> Result<Option<Ope
     opened.unwrap_or(Ok(None))
 }
 
-async fn open_with_end(endpoint: &Endpoint, name: &TableName) -> Result<Option<Opened>, Fault> {
-    let Some(session) = open_snapshot(endpoint, name).await? else {
+async fn open_with_end(
+    endpoint: &Endpoint,
+    reader: Session,
+    name: &TableName,
+) -> Result<Option<Opened>, Fault> {
+    let Some(session) = open_snapshot(reader, name).await? else {
         return Ok(None);
     };
     let position = binlog::end(endpoint).await?;
