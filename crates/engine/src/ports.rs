@@ -142,6 +142,8 @@ pub struct TransactionPart {
     pub byte_count: usize,
     /// True for the last or only part; only then `checkpoint` may be stored.
     pub last: bool,
+    /// For the last part the place right behind the transaction; for an earlier part the border
+    /// before it.
     pub checkpoint: Checkpoint,
     /// When the source committed, microseconds since 1970 UTC.
     pub committed_at_us: u64,
@@ -196,8 +198,7 @@ pub trait Target: RowReader {
 
     async fn plan_chunk(&self, table: &TableName, chunk: &Chunk) -> Result<(), Fault>;
 
-    /// Writes a chunk's rows and its "done" record in one transaction. Where the outcome needs
-    /// care, nothing was written, and the rows must be read again for `load_chunk_careful`.
+    /// Writes a chunk's rows and its "done" record in one transaction.
     async fn load_chunk(
         &self,
         table: &Table,
@@ -205,8 +206,8 @@ pub trait Target: RowReader {
         rows: RowReceiver,
     ) -> Result<LoadOutcome, Fault>;
 
-    /// As `load_chunk`, by strict inserts: leaves out and owes rows that meet another row on a
-    /// secondary unique key, and says which column refuses its value.
+    /// Writes a chunk row by row where needed, after `load_chunk` asked for care: a row that
+    /// another row bars on a secondary unique key is left out and its key owed.
     async fn load_chunk_careful(
         &self,
         table: &Table,
@@ -280,8 +281,8 @@ pub struct LoadOutcome {
     pub byte_count: u64,
     /// Rows left out because another row holds one of their unique values; their keys are owed.
     pub left_out: u64,
-    /// Nothing was written: the server would have skipped or changed a row. Read the rows again
-    /// and call `load_chunk_careful`.
+    /// Nothing was written, since some row was refused: the same rows must be sent again to
+    /// `load_chunk_careful`.
     pub needs_care: bool,
 }
 

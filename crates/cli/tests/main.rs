@@ -1,0 +1,12 @@
+//! The program on real servers, as a user runs it.
+//!
+//! Each module is one promise. Equality is always judged by `wherry_testkit::oracle`, which shares
+//! no code with Wherry.
+
+mod definitions;
+mod kill;
+mod planted;
+mod refusals;
+mod roads;
+mod runner;
+mod takeover;
