@@ -27,13 +27,20 @@ impl Inner {
             Ok(session) => session,
             Err(error) => {
                 let fault = error.into_fault();
-                return Ok(vec![CheckItem::fail("target-connect", fault.message, fault.hint)]);
+                return Ok(vec![CheckItem::fail(
+                    "target-connect",
+                    fault.message,
+                    fault.hint,
+                )]);
             }
         };
         session.set_activity(self.activity.clone());
         session.set_label("check the target");
         let address = self.pool.endpoint().address();
-        let mut items = vec![CheckItem::pass("target-connect", format!("{address} answers"))];
+        let mut items = vec![CheckItem::pass(
+            "target-connect",
+            format!("{address} answers"),
+        )];
         items.push(check_version(&session));
         items.push(check_read_only(&mut session).await?);
         items.push(check_primaries(&mut session).await?);
@@ -183,7 +190,10 @@ async fn check_names(session: &mut Session, tables: &[Table]) -> Result<CheckIte
     if folds && !colliding.is_empty() {
         return Ok(CheckItem::fail(
             ID,
-            format!("the target folds names, so these become one: {}", shown(&colliding)),
+            format!(
+                "the target folds names, so these become one: {}",
+                shown(&colliding)
+            ),
             "Rename one of them at the source, or use a target with lower_case_table_names = 0.",
         ));
     }
@@ -230,7 +240,9 @@ async fn check_packet(session: &mut Session, tables: &[Table]) -> Result<CheckIt
     }
     Ok(CheckItem::warn(
         ID,
-        format!("{bytes} bytes, and selected columns can hold more: a row that does not fit stops its table"),
+        format!(
+            "{bytes} bytes, and selected columns can hold more: a row that does not fit stops its table"
+        ),
         format!("SET GLOBAL max_allowed_packet = {ENOUGH}"),
     ))
 }
@@ -249,7 +261,10 @@ async fn check_primary_key(session: &mut Session, tables: &[Table]) -> Result<Ch
     if required.as_deref() == Some("ON") && !without.is_empty() {
         return Ok(CheckItem::fail(
             ID,
-            format!("the target demands primary keys, and these have none: {}", shown(&without)),
+            format!(
+                "the target demands primary keys, and these have none: {}",
+                shown(&without)
+            ),
             "SET GLOBAL sql_require_primary_key = OFF",
         ));
     }
@@ -275,7 +290,9 @@ async fn try_database(session: &mut Session, database: &str) -> Result<Option<St
     if made {
         steps.push(format!("CREATE DATABASE {name}"));
     }
-    steps.push(format!("CREATE TABLE {probe} (id INT NOT NULL PRIMARY KEY)"));
+    steps.push(format!(
+        "CREATE TABLE {probe} (id INT NOT NULL PRIMARY KEY)"
+    ));
     steps.push(format!("INSERT INTO {probe} VALUES (1)"));
     steps.push(format!("UPDATE {probe} SET id=2"));
     steps.push(format!("ALTER TABLE {probe} ADD KEY k (id)"));
