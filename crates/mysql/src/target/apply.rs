@@ -29,7 +29,9 @@ impl Inner {
         }
         let changes: Vec<&Change> = changes.iter().collect();
         if changes.iter().any(|change| change.table.is_exact()) {
-            return Err(fault::state_moved("a worker was given a change of an exact table"));
+            return Err(fault::state_moved(
+                "a worker was given a change of an exact table",
+            ));
         }
         let mut careful = false;
         let mut tries = 0;

@@ -89,7 +89,9 @@ impl Inner {
     /// The new epoch. Waits for transactions that hold the old one.
     async fn raise_epoch(&self, session: &mut Session) -> Result<u64, Fault> {
         session
-            .execute(format!("SET SESSION innodb_lock_wait_timeout={STEP_SECONDS}"))
+            .execute(format!(
+                "SET SESSION innodb_lock_wait_timeout={STEP_SECONDS}"
+            ))
             .await
             .map_err(SessionError::into_fault)?;
         let begin = Instant::now();
@@ -231,19 +233,13 @@ pub(super) async fn take_lock(
     seconds: u64,
 ) -> Result<bool, Fault> {
     let sql = format!("SELECT GET_LOCK({}, {seconds})", quoted(lock));
-    let rows = session
-        .query(sql)
-        .await
-        .map_err(SessionError::into_fault)?;
+    let rows = session.query(sql).await.map_err(SessionError::into_fault)?;
     Ok(rows.text(0, 0) == Some("1"))
 }
 
 pub(super) async fn release_lock(session: &mut Session, lock: &str) -> Result<(), Fault> {
     let sql = format!("SELECT RELEASE_LOCK({})", quoted(lock));
-    session
-        .query(sql)
-        .await
-        .map_err(SessionError::into_fault)?;
+    session.query(sql).await.map_err(SessionError::into_fault)?;
     Ok(())
 }
 

@@ -43,7 +43,11 @@ pub(super) async fn open(inner: Arc<Inner>, mode: ApplyMode) -> Result<Group, Fa
 }
 
 impl Group {
-    async fn write(&mut self, changes: &[&Change], careful: bool) -> Result<ApplyOutcome, WriteFault> {
+    async fn write(
+        &mut self,
+        changes: &[&Change],
+        careful: bool,
+    ) -> Result<ApplyOutcome, WriteFault> {
         // Exact tables have no row in common with the others, so the two orders are independent.
         let (exact, keyed): (Vec<&Change>, Vec<&Change>) =
             changes.iter().partition(|change| change.table.is_exact());
@@ -118,12 +122,17 @@ impl GroupCommit for Group {
         );
         let inner = group.inner;
         match group.transaction.commit_with(&sql).await {
-            Ok(outcomes) if outcomes.first().is_some_and(|first| first.affected_rows == 1) => {}
+            Ok(outcomes)
+                if outcomes
+                    .first()
+                    .is_some_and(|first| first.affected_rows == 1) => {}
             Ok(_) => return Err(fault::state_moved("the task has no checkpoint")),
             Err(CommitError::Refused(error))
                 if error.server_code() == Some(fault::NULL_NOT_ALLOWED) =>
             {
-                return Err(fault::state_moved("the checkpoint was moved by someone else"));
+                return Err(fault::state_moved(
+                    "the checkpoint was moved by someone else",
+                ));
             }
             Err(CommitError::Refused(error)) => return Err(error.into_fault()),
             Err(CommitError::Lost(lost)) => inner.resolve_commit(lost, before, after).await?,
@@ -157,7 +166,9 @@ impl Inner {
         match stored {
             Some(stored) if stored == *after => Ok(()),
             Some(stored) if stored == *before => Err(lost),
-            _ => Err(fault::state_moved("the checkpoint was moved by someone else")),
+            _ => Err(fault::state_moved(
+                "the checkpoint was moved by someone else",
+            )),
         }
     }
 }

@@ -53,15 +53,20 @@ impl Inner {
             Some(name) => match self.stored_table(name).await? {
                 Some(stored) => Some(stored),
                 None => {
-                    let refusal = cannot_carry(&subject, "it is made like a table that is not selected");
+                    let refusal =
+                        cannot_carry(&subject, "it is made like a table that is not selected");
                     self.plan_stop(request, &mut plan, &subject, &refusal)?;
                     return Ok(plan);
                 }
             },
             None => None,
         };
-        if !request.resumed && !request.statement.or_replace && self.is_in_the_way(&subject).await? {
-            let refusal = cannot_carry(&subject, "the target has a table of this name that is not Wherry's");
+        if !request.resumed && !request.statement.or_replace && self.is_in_the_way(&subject).await?
+        {
+            let refusal = cannot_carry(
+                &subject,
+                "the target has a table of this name that is not Wherry's",
+            );
             self.plan_stop(request, &mut plan, &subject, &refusal)?;
             return Ok(plan);
         }
@@ -75,7 +80,9 @@ impl Inner {
                 return Ok(plan);
             }
         };
-        let sql = self.create_statement(request, &subject, like_stored.as_ref()).await?;
+        let sql = self
+            .create_statement(request, &subject, like_stored.as_ref())
+            .await?;
         if request.statement.or_replace {
             plan.legs.push(drop_leg(&subject));
         }
@@ -157,7 +164,8 @@ impl Inner {
             .next()
             .map_or_else(|| subject.clone(), |(_, new)| new);
         if !request.is_selected(&renamed) {
-            let refusal = cannot_carry(&subject, "it is renamed to a database that is not selected");
+            let refusal =
+                cannot_carry(&subject, "it is renamed to a database that is not selected");
             self.plan_stop(request, &mut plan, &subject, &refusal)?;
             return Ok(plan);
         }
@@ -185,7 +193,8 @@ impl Inner {
             },
         });
         if renamed != subject {
-            plan.states.extend(self.state.rename_table(&subject, &renamed));
+            plan.states
+                .extend(self.state.rename_table(&subject, &renamed));
             plan.effects.push(DdlEffect::Gone(subject.clone()));
         }
         self.define(request, &mut plan, table, stored.state.stage)?;
@@ -422,8 +431,7 @@ impl Inner {
         }
         plan.states
             .extend(self.stop_statements(table, refusal.code, &reason, position)?);
-        plan.effects
-            .push(DdlEffect::Stopped(table.clone(), reason));
+        plan.effects.push(DdlEffect::Stopped(table.clone(), reason));
         Ok(())
     }
 }

@@ -193,7 +193,8 @@ impl Inner {
         tables: &[TableName],
         refusal: &Fault,
     ) -> Result<(), Fault> {
-        plan.effects.retain(|effect| !tables.contains(effect_table(effect)));
+        plan.effects
+            .retain(|effect| !tables.contains(effect_table(effect)));
         let mut done: Vec<&TableName> = Vec::new();
         for table in tables {
             if !done.contains(&table) {
@@ -237,7 +238,9 @@ impl Inner {
             Err(CommitError::Refused(error))
                 if error.server_code() == Some(fault::NULL_NOT_ALLOWED) =>
             {
-                return Err(fault::state_moved("the checkpoint was moved by someone else"));
+                return Err(fault::state_moved(
+                    "the checkpoint was moved by someone else",
+                ));
             }
             Err(CommitError::Refused(error)) => return Err(self.state_fault(error)),
             Err(CommitError::Lost(lost)) => self.resolve_commit(lost, before, after).await?,

@@ -60,7 +60,10 @@ pub(super) fn cut_over() -> Fault {
 }
 
 pub(super) fn not_claimed() -> Fault {
-    Fault::bug("TGT-003", "a write was asked for before the task was claimed")
+    Fault::bug(
+        "TGT-003",
+        "a write was asked for before the task was claimed",
+    )
 }
 
 pub(super) fn unreadable_state(what: &str) -> Fault {
@@ -72,7 +75,10 @@ pub(super) fn unreadable_state(what: &str) -> Fault {
 }
 
 pub(super) fn state_moved(what: &str) -> Fault {
-    Fault::bug("TGT-005", format!("stored state is not as expected: {what}"))
+    Fault::bug(
+        "TGT-005",
+        format!("stored state is not as expected: {what}"),
+    )
 }
 
 /// A statement on rows of `table` that the server refused.
@@ -105,7 +111,9 @@ pub(super) fn ddl_fault(error: SessionError, table: &TableName) -> Fault {
     let reason = redacted(&error);
     Fault::operator(
         "TGT-040",
-        format!("could not change the definition of target table {table}: server error {code}: {reason}"),
+        format!(
+            "could not change the definition of target table {table}: server error {code}: {reason}"
+        ),
     )
     .hint("Change the definition so that the target accepts it, then start the table again.")
     .table(table)
@@ -116,7 +124,10 @@ pub(super) fn redacted(error: &SessionError) -> String {
     let SessionError::Server { code, message, .. } = error else {
         return error.to_string();
     };
-    if !matches!(code, 1062 | 1264 | 1265 | 1292 | 1366 | 1367 | 1411 | 1525 | 1586 | 3140..=3160) {
+    if !matches!(
+        code,
+        1062 | 1264 | 1265 | 1292 | 1366 | 1367 | 1411 | 1525 | 1586 | 3140..=3160
+    ) {
         return message.clone();
     }
     let mut parts = message.split('\'');

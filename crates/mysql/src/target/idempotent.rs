@@ -89,9 +89,14 @@ impl Writer<'_> {
         row: &Row,
         removal: Removal,
     ) -> Result<(), WriteFault> {
-        let identity = table.identity().ok_or_else(|| unexplained_conflict(table))?;
+        let identity = table
+            .identity()
+            .ok_or_else(|| unexplained_conflict(table))?;
         let mut list = Vec::new();
-        let columns = identity.parts.iter().map(|part| &table.columns[part.column]);
+        let columns = identity
+            .parts
+            .iter()
+            .map(|part| &table.columns[part.column]);
         push_select_list(&mut list, columns, self.session.version());
         let list = String::from_utf8_lossy(&list).into_owned();
         for sql in select_holders(table, row, &list) {
@@ -143,7 +148,8 @@ fn touched_keys(table: &Table, changes: &[&Change]) -> Result<Vec<Row>, Fault> {
         let before = change.before().map(|row| key_of(table, row));
         let after = change.after().map(|row| key_of(table, row));
         for key in [before, after].into_iter().flatten() {
-            let key = key.ok_or_else(|| fault::state_moved("a keyless table has a keyed change"))?;
+            let key =
+                key.ok_or_else(|| fault::state_moved("a keyless table has a keyed change"))?;
             if keys.last() != Some(&key) {
                 keys.push(key);
             }

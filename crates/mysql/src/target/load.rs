@@ -34,11 +34,15 @@ impl Inner {
         mut rows: RowReceiver,
     ) -> Result<LoadOutcome, Fault> {
         let mut transaction = self.begin().await?;
-        if let Some(done) = self.chunk_done(&mut transaction, &table.name, chunk).await? {
+        if let Some(done) = self
+            .chunk_done(&mut transaction, &table.name, chunk)
+            .await?
+        {
             return Ok(done);
         }
         let outcome = if self.local_infile_off.load(Ordering::Relaxed) {
-            self.insert_chunk(&mut transaction, table, &mut rows).await?
+            self.insert_chunk(&mut transaction, table, &mut rows)
+                .await?
         } else {
             match self.load_data(&mut transaction, table, &mut rows).await? {
                 Loaded::Clean(outcome) => outcome,
@@ -50,9 +54,12 @@ impl Inner {
                     });
                 }
                 Loaded::Refused => {
-                    tracing::warn!("the target refuses LOAD DATA LOCAL; rows are written by INSERT");
+                    tracing::warn!(
+                        "the target refuses LOAD DATA LOCAL; rows are written by INSERT"
+                    );
                     self.local_infile_off.store(true, Ordering::Relaxed);
-                    self.insert_chunk(&mut transaction, table, &mut rows).await?
+                    self.insert_chunk(&mut transaction, table, &mut rows)
+                        .await?
                 }
             }
         };
@@ -66,10 +73,15 @@ impl Inner {
         mut rows: RowReceiver,
     ) -> Result<LoadOutcome, Fault> {
         let mut transaction = self.begin().await?;
-        if let Some(done) = self.chunk_done(&mut transaction, &table.name, chunk).await? {
+        if let Some(done) = self
+            .chunk_done(&mut transaction, &table.name, chunk)
+            .await?
+        {
             return Ok(done);
         }
-        let outcome = self.insert_chunk(&mut transaction, table, &mut rows).await?;
+        let outcome = self
+            .insert_chunk(&mut transaction, table, &mut rows)
+            .await?;
         self.finish_chunk(transaction, table, chunk, outcome).await
     }
 

@@ -41,9 +41,7 @@ use wherry_engine::ports::{
     ApplyMode, ApplyOutcome, DatabaseDefinition, DdlEffect, GroupCommit, LoadOutcome, RowReader,
     SchemaDifference, Target, Unanswered,
 };
-use wherry_engine::state::{
-    Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState,
-};
+use wherry_engine::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
 use wherry_model::task::SelectSpec;
 use wherry_model::{Change, CheckItem, Ddl, Fault, Phase, Position, Row, Table, TableName};
 
@@ -102,9 +100,8 @@ impl MysqlTarget {
     pub fn new(endpoint: Endpoint, options: TargetOptions) -> MysqlTarget {
         let activity = Arc::new(Activity::default());
         let sessions = options.workers + options.writers + SPARE_SESSIONS;
-        let pool = |kind| {
-            Pool::new(endpoint.clone(), kind, sessions).with_activity(Arc::clone(&activity))
-        };
+        let pool =
+            |kind| Pool::new(endpoint.clone(), kind, sessions).with_activity(Arc::clone(&activity));
         let reads = pool(SessionKind::Read);
         MysqlTarget {
             inner: Arc::new(Inner {
@@ -189,8 +186,9 @@ impl Inner {
 }
 
 fn dialect_of(version: &ServerVersion) -> Dialect {
-    let number =
-        u32::from(version.major) * 10_000 + u32::from(version.minor) * 100 + u32::from(version.patch);
+    let number = u32::from(version.major) * 10_000
+        + u32::from(version.minor) * 100
+        + u32::from(version.patch);
     if version.is_mariadb() {
         Dialect::mariadb(number)
     } else {

@@ -61,7 +61,9 @@ impl Inner {
                     "TGT-041",
                     "an earlier change of a definition still holds the lock",
                 )
-                .hint("Look for the statement in the target's process list; wait for it or end it."));
+                .hint(
+                    "Look for the statement in the target's process list; wait for it or end it.",
+                ));
             }
         }
         self.check_epoch(&mut session, epoch).await?;

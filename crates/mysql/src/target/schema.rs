@@ -7,7 +7,7 @@ use super::Inner;
 use super::fault;
 use super::road::Road;
 use super::store::Dialect;
-use crate::catalog::{read_databases, show_create_table};
+use crate::catalog::{definition_of, read_databases};
 use crate::ddl::definition::{Definition, KeyKind, Keys, RenderOptions};
 use crate::ddl::{Context, rules};
 use crate::session::{Session, SessionError, SessionKind};
@@ -128,11 +128,15 @@ impl Inner {
         let mut road = self.open_road().await?;
         let present = self.definition_in_target(name).await?;
         let mut missing = wanted;
-        missing
-            .foreign_keys
-            .retain(|key| !present.foreign_keys.iter().any(|there| there.name == key.name));
+        missing.foreign_keys.retain(|key| {
+            !present
+                .foreign_keys
+                .iter()
+                .any(|there| there.name == key.name)
+        });
         for key in &missing.foreign_keys {
-            road.session().set_label(format!("prove foreign keys of {name}"));
+            road.session()
+                .set_label(format!("prove foreign keys of {name}"));
             let rows = road
                 .session()
                 .query(key.orphan_count_sql(name))
@@ -168,15 +172,14 @@ impl Inner {
         let mut found = Vec::new();
         for table in tables {
             let name = &table.name;
-            if !exists(&mut session, name).await? {
+            let Some(text) = neutral_definition(&mut session, name).await? else {
                 found.push(SchemaDifference {
                     table: name.clone(),
                     description: "table is missing in the target".to_owned(),
                     rule: None,
                 });
                 continue;
-            }
-            let text = neutral_definition(&mut session, name).await?;
+            };
             let differences =
                 rules::diff(&table.definition, &text, name, self.source_dialect(), to)
                     .map_err(|refusal| Fault::from(refusal).table(name))?;
@@ -249,32 +252,38 @@ impl Inner {
         let mut session = self.own_session(SessionKind::Control).await?;
         let text = neutral_definition(&mut session, name).await?;
         session.close().await;
+        let Some(text) = text else {
+            return Err(Fault::operator(
+                "TGT-033",
+                format!("table {name} is gone from the target"),
+            )
+            .hint("Start the table again; Wherry makes it anew.")
+            .table(name));
+        };
         let to = self.dialect().await?;
         Definition::parse(&text, &Context::new(&name.database, to))
             .map_err(|error| Fault::from(error).table(name))
     }
 }
 
-/// `SHOW CREATE TABLE` in the plain dialect. The session's `sql_mode` stays changed.
+/// `SHOW CREATE TABLE` in the plain dialect, `None` without the table. The session's `sql_mode`
+/// stays changed.
 pub(super) async fn neutral_definition(
     session: &mut Session,
     name: &TableName,
-) -> Result<String, Fault> {
+) -> Result<Option<String>, Fault> {
     session
         .execute("SET SESSION sql_mode='', SESSION sql_quote_show_create=1")
         .await
         .map_err(SessionError::into_fault)?;
-    show_create_table(session, name).await
-}
-
-pub(super) async fn exists(session: &mut Session, name: &TableName) -> Result<bool, Fault> {
+    // A database that is not there has no table either.
     match session
         .query(format!("SHOW COLUMNS FROM {name} LIKE ''"))
         .await
     {
-        Ok(_) => Ok(true),
-        Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(error.into_fault()),
+        Ok(_) => definition_of(session, name).await,
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error.into_fault().table(name)),
     }
 }
 

@@ -7,7 +7,7 @@ use super::Inner;
 use super::claim::{release_lock, take_lock};
 use super::fault;
 use super::road::Road;
-use super::schema::{exists, neutral_definition};
+use super::schema::neutral_definition;
 use super::store::StoredTable;
 use crate::catalog::{read_databases, read_table};
 use crate::ddl::definition::{Definition, Keys, RenderOptions};
@@ -63,7 +63,10 @@ impl Inner {
     pub(super) async fn dry_run(&self, run: &DryRun<'_>) -> Result<Table, ShadowFault> {
         let mut session = self.own_session(SessionKind::Write).await?;
         session.set_label(format!("try a definition of {}", run.subject));
-        let lock = format!("wherry/shadow/{:x}", xxhash_rust::xxh3::xxh3_64(self.state.database().as_bytes()));
+        let lock = format!(
+            "wherry/shadow/{:x}",
+            xxhash_rust::xxh3::xxh3_64(self.state.database().as_bytes())
+        );
         let mut tries = 0;
         while !take_lock(&mut session, &lock, LOCK_STEP_SECONDS).await? {
             tries += 1;
@@ -215,12 +218,11 @@ impl Inner {
     /// What the definition of a table says, without its counter; two equal ones need no change.
     pub(super) async fn fingerprint(&self, name: &TableName) -> Result<String, Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
-        if !exists(&mut session, name).await? {
-            session.close().await;
-            return Ok("absent".to_owned());
-        }
         let text = neutral_definition(&mut session, name).await?;
         session.close().await;
+        let Some(text) = text else {
+            return Ok("absent".to_owned());
+        };
         let context = Context::new(&name.database, self.dialect().await?);
         let definition =
             Definition::parse(&text, &context).map_err(|error| Fault::from(error).table(name))?;

@@ -96,16 +96,64 @@ impl State {
         let names = format!("database_name {NAME}, table_name {NAME}");
         let key = "task, database_name, table_name";
         let tables = [
-            ("task", format!("task {NAME}, phase {NAME}, source_id {TEXT} NOT NULL, format INT UNSIGNED NOT NULL, end_position {TEXT}, created_at BIGINT NOT NULL, PRIMARY KEY (task)")),
-            ("epoch", format!("task {NAME}, epoch BIGINT UNSIGNED, PRIMARY KEY (task)")),
-            ("checkpoint", format!("task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, PRIMARY KEY (task)")),
-            ("table_state", format!("task {NAME}, {names}, definition LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, dialect {NAME}, start_position {TEXT} NOT NULL, stage {NAME}, stopped {TEXT}, made TINYINT NOT NULL DEFAULT 0, PRIMARY KEY ({key})")),
-            ("chunk", format!("task {NAME}, {names}, number BIGINT UNSIGNED NOT NULL, lower_key LONGBLOB, upper_key LONGBLOB, done TINYINT NOT NULL, row_count BIGINT UNSIGNED NOT NULL, byte_count BIGINT UNSIGNED NOT NULL, left_out BIGINT UNSIGNED NOT NULL, PRIMARY KEY ({key}, number)")),
-            ("ddl_intent", format!("task {NAME}, begin_position VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, leg INT UNSIGNED NOT NULL, statement LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, before_fingerprint {NAME}, PRIMARY KEY (task, begin_position, leg)")),
-            ("owed", format!("task {NAME}, {names}, key_hash BINARY(16) NOT NULL, key_values LONGBLOB NOT NULL, PRIMARY KEY ({key}, key_hash)")),
-            ("progress", format!("task {NAME}, progress {TEXT} NOT NULL, written_at BIGINT NOT NULL, PRIMARY KEY (task)")),
-            ("divergence", format!("id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, task {NAME}, {names}, kind {NAME}, key_values LONGBLOB, position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)")),
-            ("loss_ledger", format!("id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, task {NAME}, {names}, code {NAME}, reason {TEXT} NOT NULL, position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)")),
+            (
+                "task",
+                format!(
+                    "task {NAME}, phase {NAME}, source_id {TEXT} NOT NULL, format INT UNSIGNED NOT NULL, end_position {TEXT}, created_at BIGINT NOT NULL, PRIMARY KEY (task)"
+                ),
+            ),
+            (
+                "epoch",
+                format!("task {NAME}, epoch BIGINT UNSIGNED, PRIMARY KEY (task)"),
+            ),
+            (
+                "checkpoint",
+                format!(
+                    "task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, PRIMARY KEY (task)"
+                ),
+            ),
+            (
+                "table_state",
+                format!(
+                    "task {NAME}, {names}, definition LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, dialect {NAME}, start_position {TEXT} NOT NULL, stage {NAME}, stopped {TEXT}, made TINYINT NOT NULL DEFAULT 0, PRIMARY KEY ({key})"
+                ),
+            ),
+            (
+                "chunk",
+                format!(
+                    "task {NAME}, {names}, number BIGINT UNSIGNED NOT NULL, lower_key LONGBLOB, upper_key LONGBLOB, done TINYINT NOT NULL, row_count BIGINT UNSIGNED NOT NULL, byte_count BIGINT UNSIGNED NOT NULL, left_out BIGINT UNSIGNED NOT NULL, PRIMARY KEY ({key}, number)"
+                ),
+            ),
+            (
+                "ddl_intent",
+                format!(
+                    "task {NAME}, begin_position VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, leg INT UNSIGNED NOT NULL, statement LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, before_fingerprint {NAME}, PRIMARY KEY (task, begin_position, leg)"
+                ),
+            ),
+            (
+                "owed",
+                format!(
+                    "task {NAME}, {names}, key_hash BINARY(16) NOT NULL, key_values LONGBLOB NOT NULL, PRIMARY KEY ({key}, key_hash)"
+                ),
+            ),
+            (
+                "progress",
+                format!(
+                    "task {NAME}, progress {TEXT} NOT NULL, written_at BIGINT NOT NULL, PRIMARY KEY (task)"
+                ),
+            ),
+            (
+                "divergence",
+                format!(
+                    "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, task {NAME}, {names}, kind {NAME}, key_values LONGBLOB, position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)"
+                ),
+            ),
+            (
+                "loss_ledger",
+                format!(
+                    "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, task {NAME}, {names}, code {NAME}, reason {TEXT} NOT NULL, position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)"
+                ),
+            ),
         ];
         tables
             .into_iter()
@@ -414,13 +462,7 @@ impl State {
         let triple = self.triple(table);
         let values: Vec<String> = keys
             .iter()
-            .map(|key| {
-                format!(
-                    "({triple},{},{})",
-                    key_hash(key),
-                    bytes(key.encoded())
-                )
-            })
+            .map(|key| format!("({triple},{},{})", key_hash(key), bytes(key.encoded())))
             .collect();
         format!(
             "INSERT IGNORE INTO {} (task, database_name, table_name, key_hash, key_values) VALUES {}",

@@ -68,7 +68,8 @@ pub(super) fn insert_rows<'a>(
     let mut count = 0;
     for row in rows {
         // The text of a value is at most a little longer than its bytes; twice as long at worst.
-        let full = count > 0 && (text.len() + row.len() > STATEMENT_BYTES || count == STATEMENT_ROWS);
+        let full =
+            count > 0 && (text.len() + row.len() > STATEMENT_BYTES || count == STATEMENT_ROWS);
         if full {
             statements.push((std::mem::replace(&mut text, head.clone()), count));
             count = 0;
@@ -98,7 +99,8 @@ pub(super) fn delete_keys(table: &Table, keys: &[Row]) -> Vec<(Vec<u8>, usize)> 
         std::mem::take(text)
     };
     for key in keys {
-        if count > 0 && (text.len() + key.encoded().len() > STATEMENT_BYTES || count == STATEMENT_ROWS)
+        if count > 0
+            && (text.len() + key.encoded().len() > STATEMENT_BYTES || count == STATEMENT_ROWS)
         {
             statements.push((finish(&mut text), count));
             count = 0;
@@ -251,11 +253,7 @@ fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]
 /// other unique key that can hold the row up. Keys with a NULL value cannot.
 ///
 /// `None` in the list stands for a key over an expression, which has no value in the row.
-pub(super) fn select_holders(
-    table: &Table,
-    row: &Row,
-    select_list: &str,
-) -> Vec<Option<Vec<u8>>> {
+pub(super) fn select_holders(table: &Table, row: &Row, select_list: &str) -> Vec<Option<Vec<u8>>> {
     let identity = table.identity().map(|key| &key.name);
     let values: Vec<Option<&[u8]>> = row.values().collect();
     let mut statements = Vec::new();
@@ -375,7 +373,10 @@ mod tests {
             .map(|(_, count)| *count)
             .collect();
         assert_eq!(counts, [500, 500, 201]);
-        let keys: Vec<Row> = rows.iter().filter_map(|row| key_of(&table(), row)).collect();
+        let keys: Vec<Row> = rows
+            .iter()
+            .filter_map(|row| key_of(&table(), row))
+            .collect();
         let deletes = delete_keys(&table(), &keys);
         assert_eq!(deletes.len(), 3);
         assert!(show(&deletes[2].0).starts_with("DELETE FROM `a`.`t` WHERE `id` IN (1000,1001,"));

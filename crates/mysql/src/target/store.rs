@@ -2,10 +2,10 @@
 //!
 //! Owns how the model's types become stored text and back. The statements stand in `state`.
 
+use super::Inner;
 use super::fault;
 use super::state::TableRow;
 use super::transaction::Guard;
-use super::Inner;
 use crate::session::{RowSet, SessionError};
 use bytes::Bytes;
 use serde::Serialize;
@@ -171,7 +171,9 @@ impl Inner {
 
     pub(super) async fn stop_table(&self, fault: &Fault, position: &Position) -> Result<(), Fault> {
         let Scope::Table(table) = &fault.scope else {
-            return Err(fault::state_moved("a table was to stop, the fault names none"));
+            return Err(fault::state_moved(
+                "a table was to stop, the fault names none",
+            ));
         };
         let mut reason = fault.message.clone();
         for cause in fault.causes() {

@@ -123,7 +123,10 @@ impl Inner {
         match error.server_code() {
             Some(fault::UNKNOWN_DATABASE | fault::UNKNOWN_TABLE) => Fault::operator(
                 "TGT-006",
-                format!("Wherry's state database `{}` is gone from the target", self.state.database()),
+                format!(
+                    "Wherry's state database `{}` is gone from the target",
+                    self.state.database()
+                ),
             )
             .hint("Restore the state database, or start the task anew in an empty target."),
             _ => error.into_fault(),

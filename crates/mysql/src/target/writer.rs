@@ -125,11 +125,14 @@ impl<'a> Writer<'a> {
             }
             match self.session.execute_many(sql).await {
                 Ok(outcomes) => {
-                    let wrong = pieces[from..end].iter().zip(&outcomes).any(|(piece, outcome)| {
-                        piece
-                            .expected
-                            .is_some_and(|expected| outcome.affected_rows != expected)
-                    });
+                    let wrong = pieces[from..end]
+                        .iter()
+                        .zip(&outcomes)
+                        .any(|(piece, outcome)| {
+                            piece
+                                .expected
+                                .is_some_and(|expected| outcome.affected_rows != expected)
+                        });
                     if wrong {
                         return Ok(Sent::Miscounted);
                     }
@@ -273,9 +276,9 @@ pub(super) fn runs(changes: &[&Change]) -> Vec<Range<usize>> {
 fn by_table<'c>(run: &[&'c Change]) -> Vec<(&'c Arc<Table>, Vec<&'c Change>)> {
     let mut tables: Vec<(&Arc<Table>, Vec<&Change>)> = Vec::new();
     for change in run {
-        let found = tables
-            .iter_mut()
-            .find(|(table, _)| Arc::ptr_eq(table, &change.table) || table.name == change.table.name);
+        let found = tables.iter_mut().find(|(table, _)| {
+            Arc::ptr_eq(table, &change.table) || table.name == change.table.name
+        });
         match found {
             Some((_, members)) => members.push(change),
             None => tables.push((&change.table, vec![change])),
