@@ -62,7 +62,7 @@ pub async fn verify(task: &Task, output: Output) -> Result<Exit, Failure> {
 }
 
 fn watch_signals() -> Result<CancellationToken, Fault> {
-    signals::watch().map_err(|error| Fault::bug("CLI-090", "could not watch signals").cause(error))
+    signals::watch().map_err(|error| Fault::bug("CLI-092", "could not watch signals").cause(error))
 }
 
 /// Shows progress while `work` is under way; bars are gone when it returns.
