@@ -87,7 +87,53 @@ impl ServerVersion {
         self.mysql_since(8, 0, 17)
     }
 
-    /// Statement that tells the end of the binlog, in the columns `File` and `Position`.
+    /// True where a table without a primary key may get a hidden one, `my_row_id`.
+    pub fn has_generated_primary_keys(&self) -> bool {
+        self.mysql_since(8, 0, 30)
+    }
+
+    /// True where a key part may be an expression and a key may be invisible.
+    pub fn has_functional_keys(&self) -> bool {
+        self.mysql_since(8, 0, 13)
+    }
+
+    /// True where the optimiser may be told to ignore a key.
+    pub fn has_ignored_keys(&self) -> bool {
+        self.is_mariadb() && self.at_least(10, 6, 0)
+    }
+
+    /// True where child rows changed by a foreign-key cascade are in the binlog, unless
+    /// `innodb_native_foreign_keys` is on.
+    pub fn can_log_cascades(&self) -> bool {
+        self.mysql_since(9, 6, 0)
+    }
+
+    /// True where `gtid_executed` with `gtid_mode = ON` lists a transaction only when it is
+    /// visible: a snapshot opened after reading it holds all of it.
+    pub fn lists_gtids_when_visible(&self) -> bool {
+        self.mysql_since(5, 7, 0)
+    }
+
+    /// True where `XA RECOVER` needs a privilege of its own.
+    pub fn hides_prepared_xa(&self) -> bool {
+        self.mysql_since(8, 0, 0)
+    }
+
+    /// True where `super_read_only` exists, which holds back accounts with SUPER too.
+    pub fn has_super_read_only(&self) -> bool {
+        self.mysql_since(5, 7, 8)
+    }
+
+    /// The statement that shows from whom this server replicates.
+    pub fn replica_status_statement(&self) -> &'static str {
+        match self.flavour {
+            Flavour::MySql if self.at_least(8, 0, 22) => "SHOW REPLICA STATUS",
+            Flavour::MySql => "SHOW SLAVE STATUS",
+            Flavour::MariaDb => "SHOW ALL SLAVES STATUS",
+        }
+    }
+
+    /// The statement that names the current end of the binlog.
     pub fn binlog_status_statement(&self) -> &'static str {
         if self.mysql_since(8, 2, 0) {
             "SHOW BINARY LOG STATUS"

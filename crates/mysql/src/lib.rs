@@ -4,8 +4,14 @@
 //! what happens next: that is the engine's. Read on in `session`, then `flavour`, `ddl`, `binlog`.
 
 pub mod binlog;
+pub mod catalog;
 pub mod ddl;
 pub mod flavour;
+pub mod literal;
+pub mod reader;
 pub mod session;
+pub mod source;
+pub mod target;
+pub mod watch;
 
 pub use flavour::{Flavour, ServerVersion};

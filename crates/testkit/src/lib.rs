@@ -1,1 +1,32 @@
-//! Placeholder of the workspace skeleton.
+//! What tests need from the outside world: real servers, faults, workloads and an oracle.
+//!
+//! This crate shares no code with the shipped crates and must never depend on one, so that a mistake
+//! there cannot hide itself here.
+
+mod cache;
+mod failure;
+mod fetch;
+mod flavour;
+mod oracle;
+mod program;
+mod proxy;
+mod random;
+mod server;
+mod shim;
+mod shop;
+mod stall;
+mod supervisor;
+mod workload;
+
+pub use cache::cache_folder;
+pub use failure::{Failure, Result};
+pub use flavour::Flavour;
+pub use oracle::{Comparison, Difference, Oracle, compare};
+pub use program::Program;
+pub use proxy::{Fault, FaultProxy};
+pub use random::Random;
+pub use server::{Server, ServerOptions};
+pub use shim::Shim;
+pub use shop::{Shop, TABLES as SHOP_TABLES};
+pub use stall::CommitStall;
+pub use workload::{AuditReport, Counters, Workload, WorkloadOptions, WorkloadReport};

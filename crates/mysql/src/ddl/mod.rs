@@ -9,11 +9,16 @@ pub mod rules;
 
 mod alter;
 mod classify;
+mod cursor;
 mod dml;
 mod edit;
 mod lexer;
 mod sql_mode;
 mod statement;
+mod transaction;
+
+#[cfg(test)]
+mod tests;
 
 pub use alter::{AlterNotes, Refusal, plain_alter};
 pub use classify::classify;

@@ -80,6 +80,12 @@ pub struct Statement {
     /// MariaDB's `CREATE OR REPLACE`.
     pub or_replace: bool,
     pub(super) tokens: Vec<Token>,
+    /// The first token behind the name of the altered table, or behind the verb.
+    pub(super) body: usize,
+    /// Where the statement proper begins: behind a `SET STATEMENT ... FOR`.
+    pub(super) start: usize,
+    /// An `ALTER TABLE` with no clause but `RENAME TO`.
+    pub(super) only_renames: bool,
 }
 
 impl Statement {
@@ -129,9 +135,7 @@ impl Statement {
                 Some(DdlKind::CreateTable)
             }
             StatementKind::CreateTableSelect => Some(DdlKind::CreateTableSelect),
-            StatementKind::AlterTable if super::alter::only_renames(self) => {
-                Some(DdlKind::RenameTable)
-            }
+            StatementKind::AlterTable if self.only_renames => Some(DdlKind::RenameTable),
             StatementKind::AlterTable | StatementKind::CreateIndex | StatementKind::DropIndex => {
                 Some(DdlKind::AlterTable)
             }

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::error::SessionError;
+use super::packet::{ERROR_MARK, eof_status, is_eof, is_row, server_error};
 use wherry_model::{Row, RowBatch};
 
 /// One column of a result.
@@ -50,10 +51,52 @@ impl RowSet {
     }
 }
 
+/// What stands in the place of a row.
+pub(super) enum Step {
+    Row,
+    /// The rows of this result ended; more results may follow.
+    End,
+}
+
+impl Session {
+    /// Reads one packet of a result's rows. The row is then in the wire's payload.
+    pub(super) async fn step(
+        &mut self,
+        column_count: usize,
+        statement_index: usize,
+    ) -> Result<Step, SessionError> {
+        let payload = self.wire.read().await?;
+        if is_eof(payload) {
+            self.status =
+                eof_status(payload).ok_or_else(|| SessionError::protocol("a broken EOF packet"))?;
+            return Ok(Step::End);
+        }
+        if payload.first() == Some(&ERROR_MARK) {
+            let error = server_error(payload, statement_index);
+            return Err(self.after_server_error(error));
+        }
+        if !is_row(payload, column_count) {
+            return Err(SessionError::protocol("a broken row"));
+        }
+        Ok(Step::Row)
+    }
+}
+
 /// A result under way. Dropped before its end it leaves the session broken.
 pub struct RowStream<'a> {
     session: &'a mut Session,
     columns: Vec<ColumnInfo>,
+    ended: bool,
+}
+
+impl<'a> RowStream<'a> {
+    pub(super) fn new(session: &'a mut Session, columns: Vec<ColumnInfo>) -> RowStream<'a> {
+        RowStream {
+            session,
+            columns,
+            ended: false,
+        }
+    }
 }
 
 impl RowStream<'_> {
@@ -63,18 +106,43 @@ impl RowStream<'_> {
 
     /// Appends row payloads until the batch holds `bytes_max` bytes or the rows end.
     ///
-    /// Returns false when no row is left. A single row may exceed `bytes_max`.
+    /// Shape: false means that no row is left; the batch may still have got the last ones. A
+    /// single row may exceed `bytes_max`.
     pub async fn next_batch(
         &mut self,
         batch: &mut RowBatch,
         bytes_max: usize,
     ) -> Result<bool, SessionError> {
-        let _ = (&mut *self.session, batch, bytes_max);
-        Err(SessionError::protocol("not connected"))
+        if self.ended {
+            return Ok(false);
+        }
+        self.session.watch();
+        while batch.byte_count() < bytes_max {
+            match self.session.step(self.columns.len(), 0).await? {
+                Step::Row => batch.push_encoded(self.session.wire.payload()),
+                Step::End => {
+                    self.end().await?;
+                    return Ok(false);
+                }
+            }
+        }
+        self.session.unwatch();
+        Ok(true)
     }
 
     /// Reads and drops what is left, so that the session can be used again.
-    pub async fn finish(self) -> Result<(), SessionError> {
-        Err(SessionError::protocol("not connected"))
+    pub async fn finish(mut self) -> Result<(), SessionError> {
+        if self.ended {
+            return Ok(());
+        }
+        self.session.watch();
+        while let Step::Row = self.session.step(self.columns.len(), 0).await? {}
+        self.end().await
+    }
+
+    async fn end(&mut self) -> Result<(), SessionError> {
+        self.session.drain_results(1).await?;
+        self.ended = true;
+        Ok(())
     }
 }
