@@ -142,6 +142,8 @@ pub struct TransactionPart {
     pub byte_count: usize,
     /// True for the last or only part; only then `checkpoint` may be stored.
     pub last: bool,
+    /// For the last part the place right behind the transaction; for an earlier part the border
+    /// before it.
     pub checkpoint: Checkpoint,
     /// When the source committed, microseconds since 1970 UTC.
     pub committed_at_us: u64,
@@ -198,6 +200,15 @@ pub trait Target: RowReader {
 
     /// Writes a chunk's rows and its "done" record in one transaction.
     async fn load_chunk(
+        &self,
+        table: &Table,
+        chunk: &Chunk,
+        rows: RowReceiver,
+    ) -> Result<LoadOutcome, Fault>;
+
+    /// Writes a chunk row by row where needed, after `load_chunk` asked for care: a row that
+    /// another row bars on a secondary unique key is left out and its key owed.
+    async fn load_chunk_careful(
         &self,
         table: &Table,
         chunk: &Chunk,
@@ -270,6 +281,9 @@ pub struct LoadOutcome {
     pub byte_count: u64,
     /// Rows left out because another row holds one of their unique values; their keys are owed.
     pub left_out: u64,
+    /// Nothing was written, since some row was refused: the same rows must be sent again to
+    /// `load_chunk_careful`.
+    pub needs_care: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

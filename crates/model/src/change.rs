@@ -54,7 +54,8 @@ pub struct Ddl {
     pub kind: DdlKind,
     /// The statement as the source logged it.
     pub statement: String,
-    /// The database that unqualified names belong to.
+    /// The database that unqualified names belong to; for a statement about a database, that
+    /// database.
     pub default_database: String,
     /// Every table named by the statement, selected or not, qualified. For `Rename`, pairs in
     /// order: old, new, old, new.

@@ -5,10 +5,13 @@
 
 pub mod binlog;
 pub mod catalog;
+pub mod ddl;
 pub mod flavour;
 pub mod literal;
 pub mod reader;
 pub mod session;
 pub mod source;
+pub mod target;
+pub mod watch;
 
 pub use flavour::{Flavour, ServerVersion};

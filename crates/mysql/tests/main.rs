@@ -1,3 +1,4 @@
-//! Tests of the `mysql` crate on real servers.
+//! Tests of this crate on real servers.
 
+mod session;
 mod source;

@@ -126,12 +126,13 @@ impl Session {
             session.wire.set_time_limit(endpoint.read_timeout);
             Ok(session)
         });
-        opened.await.unwrap_or_else(|_| {
-            Err(SessionError::Connect {
+        match opened.await {
+            Ok(Err(SessionError::Timeout { .. })) | Err(_) => Err(SessionError::Connect {
                 address: endpoint.address(),
                 reason: ConnectReason::NoAnswer(limit),
-            })
-        })
+            }),
+            Ok(result) => result,
+        }
     }
 
     pub fn version(&self) -> &ServerVersion {

@@ -1,0 +1,155 @@
+//! DDL around the start, in the load and in the stream.
+
+use crate::runner::Wherry;
+use wherry_testkit::{Flavour, Server, ServerOptions};
+
+async fn servers(gtid: bool) -> (Server, Server) {
+    let options = ServerOptions {
+        gtid,
+        ..ServerOptions::default()
+    };
+    let source = Server::start(Flavour::MySql97, options.clone())
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, options)
+        .await
+        .expect("target");
+    (source, target)
+}
+
+async fn all_rows(server: &Server, table: &str) -> Vec<Vec<Option<String>>> {
+    server
+        .rows(&format!("SELECT * FROM {table} ORDER BY 1"))
+        .await
+        .expect("rows")
+}
+
+/// The start is the beginning of the current binlog file, so rows written under older
+/// definitions stand between it and the catalog's reading.
+async fn ddl_before_the_start(gtid: bool) {
+    let (source, target) = servers(gtid).await;
+    source
+        .sql(
+            "CREATE DATABASE shop;
+             CREATE TABLE shop.swap (id INT PRIMARY KEY, a INT, b INT);
+             INSERT INTO shop.swap VALUES (1, 10, 20), (2, 30, 40);
+             UPDATE shop.swap SET a = 11 WHERE id = 1;
+             ALTER TABLE shop.swap RENAME COLUMN a TO b, RENAME COLUMN b TO a;
+             UPDATE shop.swap SET a = 99 WHERE id = 2;
+             CREATE TABLE shop.gone (id INT PRIMARY KEY);
+             INSERT INTO shop.gone VALUES (1);
+             DROP TABLE shop.gone;
+             CREATE TABLE shop.wide (id INT PRIMARY KEY, v INT);
+             INSERT INTO shop.wide VALUES (1, 1);
+             ALTER TABLE shop.wide ADD COLUMN extra VARCHAR(10) FIRST, MODIFY v BIGINT UNSIGNED;
+             INSERT INTO shop.wide (id, v, extra) VALUES (2, 18446744073709551615, 'x');
+             CREATE TABLE shop.old_name (id INT PRIMARY KEY);
+             INSERT INTO shop.old_name VALUES (5);
+             RENAME TABLE shop.old_name TO shop.new_name",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql("UPDATE shop.swap SET b = 7 WHERE id = 2; INSERT INTO shop.new_name VALUES (6)")
+        .await
+        .expect("later changes");
+    let verified = wherry.finish(&["verify"]).expect_code(0);
+    assert!(!verified.of_type("verify").is_empty());
+    running.stop();
+    for table in ["shop.swap", "shop.wide", "shop.new_name"] {
+        assert_eq!(
+            all_rows(&source, table).await,
+            all_rows(&target, table).await,
+            "{table}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ddl_before_the_start_does_no_harm_with_gtid() {
+    ddl_before_the_start(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ddl_before_the_start_does_no_harm_without_gtid() {
+    ddl_before_the_start(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_ddl_in_the_stream_is_carried() {
+    let (source, target) = servers(true).await;
+    source
+        .sql(
+            "CREATE DATABASE shop;
+             CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(20), price INT);
+             INSERT INTO shop.item VALUES (1, 'one', 100), (2, 'two', 200);
+             CREATE TABLE shop.other (id INT PRIMARY KEY, v INT)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "USE shop;
+             ALTER TABLE item ADD COLUMN note TEXT AFTER id, ALGORITHM=INPLACE, LOCK=NONE;
+             INSERT INTO item VALUES (3, 'a note', 'three', 300);
+             ALTER TABLE shop.item MODIFY price DECIMAL(10,2), ADD INDEX by_name (name);
+             UPDATE item SET price = 1.25 WHERE id = 3;
+             CREATE TABLE fresh (id INT PRIMARY KEY AUTO_INCREMENT, t TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP(3));
+             INSERT INTO fresh () VALUES (), ();
+             CREATE TABLE copy_of LIKE item;
+             INSERT INTO copy_of SELECT * FROM item;
+             CREATE TABLE selected AS SELECT id, name FROM item;
+             RENAME TABLE item TO item_old, copy_of TO item;
+             DELETE FROM item WHERE id = 1;
+             INSERT INTO other VALUES (1, 1), (2, 2);
+             TRUNCATE TABLE other;
+             INSERT INTO other VALUES (3, 3);
+             CREATE TABLE brief (id INT PRIMARY KEY);
+             DROP TABLE brief;
+             CREATE INDEX by_price ON item (price);
+             DROP INDEX by_name ON item;
+             GRANT SELECT ON shop.* TO mover@'%';
+             ANALYZE TABLE item",
+        )
+        .await
+        .expect("changes");
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+    for table in [
+        "shop.item",
+        "shop.item_old",
+        "shop.fresh",
+        "shop.other",
+        "shop.selected",
+    ] {
+        assert_eq!(
+            all_rows(&source, table).await,
+            all_rows(&target, table).await,
+            "{table}"
+        );
+        let create = |server| async move {
+            let rows: Vec<Vec<Option<String>>> =
+                Server::rows(server, &format!("SHOW CREATE TABLE {table}"))
+                    .await
+                    .expect("definition");
+            rows[0][1].clone().unwrap_or_default()
+        };
+        assert_eq!(
+            create(&source).await,
+            create(&target).await,
+            "definition of {table}"
+        );
+    }
+    let tables =
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'shop' ORDER BY 1";
+    assert_eq!(
+        source.rows(tables).await.expect("names"),
+        target.rows(tables).await.expect("names")
+    );
+}

@@ -1,0 +1,14 @@
+//! The program on real servers, as a user runs it.
+//!
+//! Each module is one promise. Equality is always judged by `wherry_testkit::oracle`, which shares
+//! no code with Wherry.
+
+mod definitions;
+mod disk;
+mod kill;
+mod planted;
+mod race;
+mod refusals;
+mod roads;
+mod runner;
+mod takeover;

@@ -1,0 +1,87 @@
+//! A checker that was shown to fail: what is planted in the target is found, with table and key.
+
+use crate::runner::Wherry;
+use serde_json::Value;
+use wherry_testkit::{Flavour, Server, ServerOptions};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_finds_what_is_planted() {
+    let source = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("target");
+    source
+        .sql(
+            "SET SESSION cte_max_recursion_depth = 100000;
+             CREATE DATABASE shop;
+             CREATE TABLE shop.item (id INT PRIMARY KEY, body VARBINARY(40), note VARCHAR(20));
+             INSERT INTO shop.item WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+                 SELECT i, SHA1(i), NULL FROM n;
+             CREATE TABLE shop.loose (a INT, b VARCHAR(10));
+             INSERT INTO shop.loose VALUES (1, 'x'), (1, 'x'), (2, NULL)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let clean = wherry.finish(&["verify"]).expect_code(0);
+    assert_eq!(
+        rows_compared(&clean.lines),
+        60_003,
+        "a clean report states what it compared"
+    );
+
+    target
+        .sql(
+            "UPDATE shop.item SET body = CONCAT(LEFT(body, 39), 'Z') WHERE id = 123;
+             DELETE FROM shop.item WHERE id = 45678;
+             INSERT INTO shop.item VALUES (70001, 'extra', NULL);
+             UPDATE shop.item SET note = '' WHERE id = 777;
+             DELETE FROM shop.loose LIMIT 1",
+        )
+        .await
+        .expect("planted faults");
+    let found = wherry.finish(&["verify"]).expect_code(4);
+    running.stop();
+    let report = found.of_type("verify");
+    let mismatches: Vec<&Value> = report
+        .iter()
+        .flat_map(|line| line["mismatches"].as_array().into_iter().flatten())
+        .collect();
+    for (key, kind) in [
+        ("123", "different"),
+        ("45678", "missing"),
+        ("70001", "extra"),
+        ("777", "different"),
+    ] {
+        let named = |row: &&&Value| {
+            row["table"]
+                .as_str()
+                .is_some_and(|table| table.contains("item"))
+                && row["key"] == key
+                && row["kind"] == kind
+        };
+        assert!(
+            mismatches.iter().any(|row| named(&row)),
+            "{kind} row {key} in {mismatches:?}"
+        );
+    }
+    let loose = |row: &&Value| {
+        row["table"]
+            .as_str()
+            .is_some_and(|table| table.contains("loose"))
+    };
+    assert!(mismatches.iter().any(|row| loose(row)), "{mismatches:?}");
+    assert_eq!(mismatches.len(), 5, "{mismatches:?}");
+}
+
+fn rows_compared(lines: &[Value]) -> u64 {
+    let reports = lines.iter().filter(|line| line["type"] == "verify");
+    let tables = reports.flat_map(|line| line["tables"].as_array().into_iter().flatten());
+    tables
+        .map(|table| table["rows"].as_u64().unwrap_or(0))
+        .sum()
+}

@@ -1,0 +1,302 @@
+//! Runs the `wherry` binary against test servers and reads what it says.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+use wherry_testkit::Server;
+
+/// A bound for hangs, not a check of speed.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One task between two servers.
+pub struct Wherry {
+    folder: tempfile::TempDir,
+    /// Addresses as they stand in the task file.
+    source: String,
+    target: String,
+    databases: Vec<String>,
+    /// Further YAML for the task file.
+    extra: String,
+}
+
+/// How a finished command ended and what it said.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: i32,
+    pub lines: Vec<Value>,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The lines of one type.
+    pub fn of_type(&self, kind: &str) -> Vec<&Value> {
+        self.lines
+            .iter()
+            .filter(|line| line["type"] == kind)
+            .collect()
+    }
+
+    /// The code of the error line, empty without one.
+    pub fn error_code(&self) -> String {
+        let errors = self.of_type("error");
+        errors
+            .last()
+            .and_then(|line| line["code"].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Finished {
+        assert_eq!(
+            self.code,
+            code,
+            "exit code; it said:\n{}\n{}",
+            self.tail(),
+            self.stderr
+        );
+        self
+    }
+
+    fn tail(&self) -> String {
+        let skip = self.lines.len().saturating_sub(12);
+        self.lines
+            .iter()
+            .skip(skip)
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+}
+
+impl Wherry {
+    pub fn new(source: &Server, target: &Server, databases: &[&str]) -> Wherry {
+        Wherry::with_urls(&source.url("mover"), &target.url("mover"), databases)
+    }
+
+    pub fn with_urls(source: &str, target: &str, databases: &[&str]) -> Wherry {
+        Wherry {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            source: source.to_owned(),
+            target: target.to_owned(),
+            databases: databases.iter().map(|name| (*name).to_owned()).collect(),
+            extra: String::new(),
+        }
+    }
+
+    /// Adds YAML lines to the task file.
+    #[must_use]
+    pub fn extra(mut self, yaml: &str) -> Wherry {
+        self.extra = yaml.to_owned();
+        self
+    }
+
+    /// Runs a command to its end.
+    pub fn finish(&self, words: &[&str]) -> Finished {
+        self.start(words).wait()
+    }
+
+    /// Starts a command and leaves it running.
+    pub fn start(&self, words: &[&str]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wherry"));
+        let (verb, rest) = words.split_first().expect("a verb");
+        command.arg(verb).arg(self.task_file()).args(rest);
+        command.args(["--output", "json", "--log-level", "info"]);
+        Running::spawn(command)
+    }
+
+    fn task_file(&self) -> std::path::PathBuf {
+        let path = self.folder.path().join("task.yaml");
+        let text = format!(
+            "task: test\nsource: {{url: \"{}\"}}\ntarget: {{url: \"{}\"}}\nselect: {{databases: [{}]}}\n{}\n",
+            self.source,
+            self.target,
+            self.databases.join(", "),
+            self.extra
+        );
+        std::fs::write(&path, text).expect("the task file can be written");
+        path
+    }
+}
+
+/// A running `wherry`; killed when it is dropped.
+pub struct Running {
+    child: Child,
+    heard: Arc<Heard>,
+    stderr: Arc<Mutex<String>>,
+    readers: Vec<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Heard {
+    state: Mutex<(Vec<Value>, bool)>,
+    news: Condvar,
+}
+
+impl Running {
+    fn spawn(mut command: Command) -> Running {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("wherry starts");
+        let heard = Arc::new(Heard::default());
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        let err = BufReader::new(child.stderr.take().expect("piped"));
+        let listener = Arc::clone(&heard);
+        let out_thread = std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                listener.state.lock().expect("not poisoned").0.push(value);
+                listener.news.notify_all();
+            }
+            listener.state.lock().expect("not poisoned").1 = true;
+            listener.news.notify_all();
+        });
+        let kept = Arc::clone(&stderr);
+        let err_thread = std::thread::spawn(move || {
+            for line in err.lines().map_while(Result::ok) {
+                let mut text = kept.lock().expect("not poisoned");
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        Running {
+            child,
+            heard,
+            stderr,
+            readers: vec![out_thread, err_thread],
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until a line is heard for which `wanted` holds; fails when the program ends first.
+    #[track_caller]
+    pub fn hear(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        let mut state = self.heard.state.lock().expect("not poisoned");
+        let mut next = 0;
+        loop {
+            if let Some(line) = state.0[next..].iter().find(|line| wanted(line)) {
+                return line.clone();
+            }
+            next = state.0.len();
+            let said = || {
+                state
+                    .0
+                    .iter()
+                    .rev()
+                    .take(6)
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+            };
+            assert!(
+                !state.1,
+                "wherry ended before {what}; last lines {:?}\n{}",
+                said(),
+                self.stderr()
+            );
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "never heard {what}; last lines {:?}\n{}",
+                said(),
+                self.stderr()
+            );
+            state = self
+                .heard
+                .news
+                .wait_timeout(state, Duration::from_secs(1))
+                .expect("not poisoned")
+                .0;
+        }
+    }
+
+    /// The last line of this type that was heard.
+    pub fn last(&self, kind: &str) -> Option<Value> {
+        let state = self.heard.state.lock().expect("not poisoned");
+        state
+            .0
+            .iter()
+            .rev()
+            .find(|line| line["type"] == kind)
+            .cloned()
+    }
+
+    /// Waits until the stream has passed its end and every change is checked.
+    #[track_caller]
+    pub fn hear_strict(&self) -> Value {
+        self.hear("the stream behind its end", |line| {
+            line["type"] == "progress"
+                && line["phase"] == "stream"
+                && line["message"]
+                    .as_str()
+                    .is_some_and(|text| text.contains("every change is now checked"))
+        })
+    }
+
+    /// True while the process lives.
+    pub fn is_up(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().expect("not poisoned").clone()
+    }
+
+    /// Sends a signal by its name, like `KILL` or `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status();
+        assert!(
+            status.expect("kill runs").success(),
+            "signal {name} was sent"
+        );
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn wait(mut self) -> Finished {
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+                break status;
+            }
+            assert!(
+                begin.elapsed() < PATIENCE * 2,
+                "wherry did not end\n{}",
+                self.stderr()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let lines = std::mem::take(&mut self.heard.state.lock().expect("not poisoned").0);
+        Finished {
+            code: status.code().unwrap_or(-1),
+            lines,
+            stderr: self.stderr(),
+        }
+    }
+
+    /// Stops it as a user does, and expects the exit code for that.
+    #[track_caller]
+    pub fn stop(self) -> Finished {
+        self.signal("TERM");
+        self.wait().expect_code(130)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

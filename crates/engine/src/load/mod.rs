@@ -1,0 +1,209 @@
+//! The load phase: every row of every table into the target, in chunks.
+//!
+//! Works in rounds. A round loads what is not loaded yet; then the binlog up to an end read after
+//! the last chunk is searched for DDL. A table whose definition changed after its start is made
+//! anew with a new start and loaded again in the next round, alone. The load is done when a
+//! round's binlog holds no such DDL: that end is the end of idempotent replay.
+
+mod chunker;
+mod jobs;
+
+use crate::pipe::Budget;
+use crate::plan::{StartMoves, plan};
+use crate::ports::{Source, Target};
+use crate::progress::Board;
+use crate::schema::create_table;
+use crate::state::{TableStage, TableState};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use wherry_model::task::SelectSpec;
+use wherry_model::{Class, Fault, Position, TableName};
+
+/// Rounds before a source whose definitions never rest fails the load.
+const LOAD_ROUND_COUNT_MAX: usize = 50;
+
+/// What the load works with.
+#[derive(Clone)]
+pub struct Load {
+    pub source: Arc<dyn Source>,
+    pub target: Arc<dyn Target>,
+    pub board: Arc<Board>,
+    pub budget: Budget,
+    pub selection: SelectSpec,
+    pub job_count: usize,
+    pub defer_indexes: bool,
+}
+
+impl Load {
+    /// Loads everything and returns the end of idempotent replay.
+    ///
+    /// Cancel: by the token, within a chunk; unfinished chunks leave nothing behind.
+    /// Errors: transient ones leave a state that a new call goes on from.
+    pub async fn run(&self, cancel: &CancellationToken) -> Result<Position, Fault> {
+        let stored = self.stored_tables().await?;
+        let mut scanned_to = self.first_start().await?;
+        let mut tables = stored;
+        for _ in 0..LOAD_ROUND_COUNT_MAX {
+            for state in tables
+                .iter()
+                .filter(|state| state.stage == TableStage::Planned)
+            {
+                create_table(self.target.as_ref(), &self.board, state, self.defer_indexes).await?;
+            }
+            let suspects = jobs::round(self, &tables, cancel).await?;
+            let end = self.source.end().await?;
+            let moves = self.moves_between(&scanned_to, &end, &tables).await?;
+            scanned_to = end.clone();
+            self.stop_suspects(&suspects, &moves, &end).await?;
+            if moves.is_empty() {
+                return Ok(end);
+            }
+            self.restart(&moves, &tables).await?;
+            tables = self.stored_tables().await?;
+        }
+        Err(
+            Fault::operator("LOAD-002", "definitions changed in every round of the load")
+                .hint("Pause the DDL at the source until the load is done, then run again."),
+        )
+    }
+
+    async fn stored_tables(&self) -> Result<Vec<TableState>, Fault> {
+        let stored = self.target.stored().await?.ok_or_else(no_task)?;
+        self.board.show_stored(&stored);
+        for state in &stored.tables {
+            let chunks = self.target.chunks(&state.table.name).await?;
+            let done = chunks.iter().filter(|chunk| chunk.done);
+            let (rows, bytes) = done.fold((0, 0), |(rows, bytes), chunk| {
+                (rows + chunk.row_count, bytes + chunk.byte_count)
+            });
+            if rows > 0 {
+                self.board.loaded(&state.table.name, rows, bytes);
+            }
+        }
+        Ok(stored.tables)
+    }
+
+    async fn first_start(&self) -> Result<Position, Fault> {
+        let stored = self.target.stored().await?.ok_or_else(no_task)?;
+        let checkpoint = stored.checkpoint.ok_or_else(no_task)?;
+        Ok(checkpoint.read_from)
+    }
+
+    /// DDL that lies after the start of a table it names.
+    async fn moves_between(
+        &self,
+        from: &Position,
+        to: &Position,
+        tables: &[TableState],
+    ) -> Result<StartMoves, Fault> {
+        let starts: HashMap<&TableName, &Position> = tables
+            .iter()
+            .map(|state| (&state.table.name, &state.start))
+            .collect();
+        let mut moves = StartMoves::default();
+        for mut ddl in self.source.ddl_between(from, to, &self.selection).await? {
+            let known = |table: &TableName| {
+                starts
+                    .get(table)
+                    .is_some_and(|start| start.reaches(&ddl.end))
+            };
+            let all_known = !ddl.tables.is_empty() && ddl.tables.iter().all(known);
+            // A database statement is old news when every table of the plan starts behind it.
+            let in_database =
+                |state: &&TableState| state.table.name.database == ddl.default_database;
+            let database_known = ddl.tables.is_empty()
+                && tables
+                    .iter()
+                    .filter(in_database)
+                    .all(|state| state.start.reaches(&ddl.end));
+            if all_known || database_known {
+                continue;
+            }
+            ddl.tables.retain(|table| self.selection.includes(table));
+            moves.record(&ddl);
+        }
+        Ok(moves)
+    }
+
+    /// Stops the tables that failed without a DDL to explain it.
+    async fn stop_suspects(
+        &self,
+        suspects: &[(TableName, Fault)],
+        moves: &StartMoves,
+        end: &Position,
+    ) -> Result<(), Fault> {
+        for (table, fault) in suspects {
+            if moves.start_of(table).is_some() {
+                continue;
+            }
+            tracing::error!(%table, code = fault.code, "table stopped: {fault}");
+            self.target.stop_table(fault, end).await?;
+            self.board.stopped(table, &fault.message);
+        }
+        Ok(())
+    }
+
+    /// Plans and creates again what the DDL touched, with new starts.
+    async fn restart(&self, moves: &StartMoves, tables: &[TableState]) -> Result<(), Fault> {
+        let fresh = plan(self.source.as_ref(), &self.selection).await?;
+        for database in &fresh.catalog.databases {
+            self.target.create_database(database).await?;
+        }
+        for old in tables {
+            let gone = !fresh
+                .catalog
+                .tables
+                .iter()
+                .any(|table| table.name == old.table.name);
+            if gone {
+                self.board
+                    .message(format!("table {} is gone at the source", old.table.name));
+                self.target.drop_table(&old.table.name).await?;
+            }
+        }
+        for mut state in fresh.states() {
+            let old = tables.iter().find(|old| old.table.name == state.table.name);
+            let moved = moves
+                .start_of(&state.table.name)
+                .or_else(|| fresh.moved.start_of(&state.table.name));
+            let changed = match (old, moved) {
+                (Some(old), Some(moved)) => !old.start.reaches(moved),
+                (None, _) => true,
+                (Some(_), None) => false,
+            };
+            if !changed {
+                continue;
+            }
+            // A table that entered the plan starts at the DDL that brought it, which `fresh`
+            // need not see again; its own start is only earlier where it does.
+            if let Some(moved) = moved
+                && !state.start.reaches(moved)
+            {
+                state.start = moved.clone();
+            }
+            self.board.message(format!(
+                "definition of {} changed: its load starts again",
+                state.table.name
+            ));
+            self.board.loaded(&state.table.name, 0, 0);
+            self.target.plan_table(&state).await?;
+        }
+        Ok(())
+    }
+}
+
+/// True where the fault may come from a definition that changed under the load.
+fn is_suspect(fault: &Fault) -> bool {
+    matches!(fault.class, Class::Operator | Class::Input)
+        && matches!(fault.scope, wherry_model::Scope::Table(_))
+}
+
+/// True where rows of this table are still to be loaded.
+fn needs_load(state: &TableState) -> bool {
+    state.stopped.is_none() && state.stage < TableStage::Indexed
+}
+
+fn no_task() -> Fault {
+    Fault::bug("LOAD-001", "the task has no stored plan to load")
+}

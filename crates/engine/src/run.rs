@@ -1,0 +1,357 @@
+//! A task through its phases: the one runner.
+
+use crate::cutover::{self, Cutover, CutoverReport};
+use crate::load::Load;
+use crate::pipe::Budget;
+use crate::plan::plan;
+use crate::policy::{cancelled, retry};
+use crate::ports::{Source, Target};
+use crate::progress::{Board, publish_forever};
+use crate::schema;
+use crate::state::{Checkpoint, StoredTask};
+use crate::stream::Stream;
+use crate::verify::Verify;
+use crate::verify::report::VerifyReport;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use wherry_model::task::{CutoverSpec, SelectSpec};
+use wherry_model::{CheckItem, Class, Fault, Phase, Verdict};
+
+/// Share of the memory limit that rows under way may take; the rest is buffers and statements.
+const BUDGET_SHARE: u64 = 6;
+
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    pub task: String,
+    pub selection: SelectSpec,
+    pub readers: usize,
+    pub writers: usize,
+    pub workers: usize,
+    pub defer_indexes: bool,
+    /// Bytes of memory for the whole process.
+    pub memory: u64,
+    pub cutover: CutoverSpec,
+}
+
+/// Runs a task. One engine for the command line and every later front.
+pub struct Runner {
+    source: Arc<dyn Source>,
+    target: Arc<dyn Target>,
+    options: RunOptions,
+    board: Arc<Board>,
+    budget: Budget,
+}
+
+/// Up to which phase to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// Tables exist in the target.
+    Schema,
+    /// Every row is in.
+    Load,
+    /// Stream until cancelled.
+    Stream,
+    /// Stream, then cut over.
+    Cutover,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The asked phase is done.
+    Reached(Phase),
+    CutOver(Box<CutoverReport>),
+}
+
+impl Runner {
+    pub fn new(source: Arc<dyn Source>, target: Arc<dyn Target>, options: RunOptions) -> Runner {
+        let board = Board::new(&options.task);
+        let budget = Budget::new(options.memory / BUDGET_SHARE);
+        Runner {
+            source,
+            target,
+            options,
+            board,
+            budget,
+        }
+    }
+
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Checks both ends; touches nothing.
+    pub async fn precheck(&self) -> Result<Vec<CheckItem>, Fault> {
+        self.board.phase(Phase::Precheck.as_str());
+        let selection = &self.options.selection;
+        let mut items = self.source.precheck(selection).await?;
+        let failed = items.iter().any(|item| item.verdict == Verdict::Fail);
+        let tables = match self.source.catalog(selection).await {
+            Ok(catalog) => catalog.tables,
+            // The source's own items already say why its catalog cannot be read.
+            Err(_) if failed => Vec::new(),
+            Err(fault) => return Err(fault),
+        };
+        items.extend(self.target.precheck(selection, &tables).await?);
+        Ok(items)
+    }
+
+    /// Takes the task over and goes through its phases up to `until`.
+    ///
+    /// Errors: class `Fenced` when another runner has it or it is cut over; `RUN-130` when
+    /// cancelled; whatever a phase says.
+    /// Cancel: stops at a checkpoint; the same call later goes on.
+    pub async fn run(&self, until: Until, cancel: &CancellationToken) -> Result<Outcome, Fault> {
+        if let Some(outcome) = self.begin(until).await? {
+            return Ok(outcome);
+        }
+        let _publishing = Owned(tokio::spawn(publish_forever(
+            Arc::clone(&self.board),
+            Arc::clone(&self.target),
+        )));
+        let reached = retry("the task", cancel, || self.advance(until, cancel)).await;
+        self.board.publish();
+        let text = serde_json::to_string(&self.board.snapshot()).unwrap_or_default();
+        if reached
+            .as_ref()
+            .err()
+            .is_none_or(|fault| fault.class != Class::Fenced)
+        {
+            let _ = tokio::time::timeout(LAST_WORD, self.target.put_progress(&text)).await;
+        }
+        reached
+    }
+
+    /// Compares both sides; takes nothing.
+    pub async fn verify(&self, cancel: &CancellationToken) -> Result<VerifyReport, Fault> {
+        let verify = self.verifier();
+        let compare = retry("the verification", cancel, || verify.full());
+        tokio::select! {
+            report = compare => report,
+            () = cancel.cancelled() => Err(cancelled()),
+        }
+    }
+
+    /// Prechecks a new task, refuses a finished or foreign one, and claims it.
+    async fn begin(&self, until: Until) -> Result<Option<Outcome>, Fault> {
+        let stored = self.target.stored().await?;
+        match &stored {
+            None => self.check_new_task().await?,
+            Some(task) if task.phase == Phase::Precheck => self.check_new_task().await?,
+            Some(task) if task.phase == Phase::Cutover && until == Until::Cutover => {
+                // Behind the fence there is only forward.
+                cutover::finish(self.target.as_ref(), &self.board).await?;
+                return Ok(Some(Outcome::Reached(Phase::Done)));
+            }
+            Some(task) if task.phase >= Phase::Cutover => return Err(cut_over()),
+            Some(task) => self.check_same_source(task).await?,
+        }
+        self.target.claim().await?;
+        if stored.is_none() {
+            let source_id = self.source.identity().await?;
+            self.target.create_task(&source_id).await?;
+        }
+        Ok(None)
+    }
+
+    async fn check_new_task(&self) -> Result<(), Fault> {
+        let items = self.precheck().await?;
+        let failed: Vec<&CheckItem> = items
+            .iter()
+            .filter(|item| item.verdict == Verdict::Fail)
+            .collect();
+        for item in items.iter().filter(|item| item.verdict == Verdict::Warn) {
+            tracing::warn!(check = item.id, fix = %item.fix, "{}", item.evidence);
+        }
+        let Some(first) = failed.first() else {
+            return Ok(());
+        };
+        let all: Vec<String> = failed
+            .iter()
+            .map(|item| format!("{}: {}", item.id, item.evidence))
+            .collect();
+        Err(Fault::operator(
+            "RUN-001",
+            format!("the precheck failed: {}", all.join("; ")),
+        )
+        .hint(format!("{} `wherry precheck` lists every item.", first.fix)))
+    }
+
+    async fn check_same_source(&self, task: &StoredTask) -> Result<(), Fault> {
+        let source_id = self.source.identity().await?;
+        if source_id == task.source_id {
+            return Ok(());
+        }
+        Err(Fault::operator(
+            "RUN-002",
+            "the source is another server than the one this task began with",
+        )
+        .hint("Point the task at its own source, or begin a new task with another name."))
+    }
+
+    /// Goes from the stored phase to `until`, one phase after the other.
+    async fn advance(&self, until: Until, cancel: &CancellationToken) -> Result<Outcome, Fault> {
+        loop {
+            let task = self.target.stored().await?.ok_or_else(no_task)?;
+            self.board.show_stored(&task);
+            match task.phase {
+                Phase::Precheck => self.plan_phase(&task, cancel).await?,
+                Phase::Schema => self.schema_phase(&task, cancel).await?,
+                Phase::Load if until == Until::Schema => {
+                    return Ok(Outcome::Reached(Phase::Schema));
+                }
+                Phase::Load => self.load_phase(cancel).await?,
+                Phase::Stream if until < Until::Stream => return Ok(Outcome::Reached(Phase::Load)),
+                Phase::Stream if until == Until::Cutover => {
+                    let report = self.cutover().run(cancel).await?;
+                    return Ok(Outcome::CutOver(Box::new(report)));
+                }
+                Phase::Stream => {
+                    self.board.phase(Phase::Stream.as_str());
+                    let (_never_stops, stop_at) = watch::channel(None);
+                    self.stream().run(stop_at, cancel).await?;
+                }
+                Phase::Cutover | Phase::Done => return Err(cut_over()),
+            }
+        }
+    }
+
+    /// Reads start and catalog and stores the plan. Repeated from its beginning after a crash.
+    async fn plan_phase(&self, task: &StoredTask, cancel: &CancellationToken) -> Result<(), Fault> {
+        self.board.phase("plan");
+        let plan = stoppable(cancel, plan(self.source.as_ref(), &self.options.selection)).await?;
+        self.target
+            .set_checkpoint(&Checkpoint::at(plan.start.clone()))
+            .await?;
+        let states = plan.states();
+        for old in &task.tables {
+            if !states
+                .iter()
+                .any(|state| state.table.name == old.table.name)
+            {
+                self.target.drop_table(&old.table.name).await?;
+            }
+        }
+        for state in &states {
+            self.target.plan_table(state).await?;
+        }
+        self.change_phase(Phase::Precheck, Phase::Schema).await
+    }
+
+    async fn schema_phase(
+        &self,
+        task: &StoredTask,
+        cancel: &CancellationToken,
+    ) -> Result<(), Fault> {
+        self.board.phase(Phase::Schema.as_str());
+        let catalog = self.source.catalog(&self.options.selection).await?;
+        let defer = self.options.defer_indexes;
+        let create = schema::create(
+            self.target.as_ref(),
+            &self.board,
+            &catalog.databases,
+            &task.tables,
+            defer,
+        );
+        stoppable(cancel, create).await?;
+        self.change_phase(Phase::Schema, Phase::Load).await
+    }
+
+    async fn load_phase(&self, cancel: &CancellationToken) -> Result<(), Fault> {
+        self.board.phase(Phase::Load.as_str());
+        let end = self.load().run(cancel).await?;
+        self.target.set_end(&end).await?;
+        self.change_phase(Phase::Load, Phase::Stream).await
+    }
+
+    async fn change_phase(&self, from: Phase, to: Phase) -> Result<(), Fault> {
+        assert!(from.may_become(to), "phases go forward one at a time");
+        self.target.set_phase(from, to).await
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            source: Arc::clone(&self.source),
+            target: Arc::clone(&self.target),
+            board: Arc::clone(&self.board),
+            budget: self.budget.clone(),
+            selection: self.options.selection.clone(),
+            job_count: self.options.readers.min(self.options.writers).max(1),
+            defer_indexes: self.options.defer_indexes,
+        }
+    }
+
+    fn stream(&self) -> Stream {
+        Stream {
+            source: Arc::clone(&self.source),
+            target: Arc::clone(&self.target),
+            board: Arc::clone(&self.board),
+            budget: self.budget.clone(),
+            selection: self.options.selection.clone(),
+            worker_count: self.options.workers.max(1),
+        }
+    }
+
+    fn verifier(&self) -> Verify {
+        Verify {
+            source: Arc::clone(&self.source),
+            target: Arc::clone(&self.target),
+            board: Arc::clone(&self.board),
+            budget: self.budget.clone(),
+            selection: self.options.selection.clone(),
+        }
+    }
+
+    fn cutover(&self) -> Cutover {
+        Cutover {
+            source: Arc::clone(&self.source),
+            target: Arc::clone(&self.target),
+            board: Arc::clone(&self.board),
+            stream: self.stream(),
+            verify: self.verifier(),
+            spec: self.options.cutover.clone(),
+        }
+    }
+}
+
+/// How long the last line of progress may take to be stored.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// A spawned task that ends with its handle.
+struct Owned(JoinHandle<()>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn stoppable<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        result = work => result,
+        () = cancel.cancelled() => Err(cancelled()),
+    }
+}
+
+fn cut_over() -> Fault {
+    Fault::new(
+        "RUN-005",
+        Class::Fenced,
+        "the task is cut over; the target takes the writes now",
+    )
+    .hint("Nothing is left to do; to move data again, begin a new task with another name.")
+}
+
+fn no_task() -> Fault {
+    Fault::bug(
+        "RUN-004",
+        "the task vanished from the target after it was claimed",
+    )
+}

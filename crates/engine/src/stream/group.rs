@@ -1,0 +1,54 @@
+//! A group: consecutive source transactions that are applied together.
+
+use crate::ports::StreamItem;
+use crate::state::Checkpoint;
+use tokio::sync::OwnedSemaphorePermit;
+use wherry_model::Change;
+
+/// Changes in source order, up to a checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) changes: Vec<Change>,
+    pub(super) byte_count: usize,
+    /// Where the group ends; `None` while it ends inside a transaction.
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) ends_inside_transaction: bool,
+    /// Commit time of the last transaction; zero where nothing was committed.
+    pub(super) committed_at_us: u64,
+    pub(super) transactions: u64,
+    /// What follows the group and must stand alone.
+    pub(super) barrier: Option<StreamItem>,
+    /// Shares of the byte budget, given back with the group.
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl Group {
+    /// Takes an item in, or gives it back where it is a barrier.
+    pub(super) fn take_in(
+        &mut self,
+        item: StreamItem,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Option<StreamItem> {
+        match item {
+            StreamItem::Changes(part) => {
+                self.byte_count += part.byte_count;
+                self.changes.extend(part.changes);
+                self.permits.extend(permit);
+                self.committed_at_us = part.committed_at_us;
+                self.ends_inside_transaction = !part.last;
+                if part.last {
+                    self.checkpoint = Some(part.checkpoint);
+                    self.transactions += 1;
+                } else {
+                    self.checkpoint = None;
+                }
+                None
+            }
+            StreamItem::Passed { checkpoint } => {
+                self.checkpoint = Some(checkpoint);
+                None
+            }
+            barrier @ (StreamItem::Ddl(_) | StreamItem::Refused { .. }) => Some(barrier),
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The stream phase: every change of the source, in order, into the target.
+//!
+//! A reader task pulls items from the source; the scheduler gathers whole transactions into
+//! groups, small ones while the lag is small, large ones on a backlog. Until the end, apply is
+//! idempotent; after it, strict. After any transient fault everything is dropped and read again
+//! from the stored checkpoint, idempotently up to the source's end as read then.
+
+mod group;
+mod reader;
+mod schedule;
+
+use crate::pipe::Budget;
+use crate::policy::{cancelled, retry};
+use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
+use crate::progress::Board;
+use crate::state::{Checkpoint, TableStage};
+use group::Group;
+use reader::{Reader, Reply};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wherry_model::task::SelectSpec;
+use wherry_model::{Class, Ddl, Fault, Position, Scope};
+
+/// A quiet stream stores its position this often, so that a restart need not read far.
+const IDLE_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// What the stream works with.
+#[derive(Clone)]
+pub struct Stream {
+    pub source: Arc<dyn Source>,
+    pub target: Arc<dyn Target>,
+    pub board: Arc<Board>,
+    pub budget: Budget,
+    pub selection: SelectSpec,
+    pub worker_count: usize,
+}
+
+impl Stream {
+    /// Applies changes until `stop_at` names a position and everything up to it is in.
+    ///
+    /// Cancel: by the token, at a group's border.
+    pub async fn run(
+        &self,
+        stop_at: watch::Receiver<Option<Position>>,
+        cancel: &CancellationToken,
+    ) -> Result<Checkpoint, Fault> {
+        retry("the stream", cancel, || {
+            let stop_at = stop_at.clone();
+            async move { Session::open(self).await?.run(stop_at, cancel).await }
+        })
+        .await
+    }
+}
+
+/// One reading of the stream, from a stored checkpoint to a fault or a stop.
+struct Session<'a> {
+    stream: &'a Stream,
+    reader: Reader,
+    /// Everything up to here is in the target.
+    stored: Checkpoint,
+    /// Everything up to here was read and needs no apply; stored with the next group.
+    passed: Checkpoint,
+    mode: ApplyMode,
+    /// Up to here apply is idempotent.
+    idempotent_to: Position,
+    /// Up to here every definition change is in the stored column lists already.
+    defined_to: Position,
+    /// The transaction of a large group whose last part has not come yet.
+    open: Option<Box<dyn GroupCommit>>,
+    checkpoint_at: Instant,
+}
+
+impl<'a> Session<'a> {
+    async fn open(stream: &'a Stream) -> Result<Session<'a>, Fault> {
+        let task = stream.target.stored().await?.ok_or_else(no_checkpoint)?;
+        stream.board.show_stored(&task);
+        let stored = task.checkpoint.clone().ok_or_else(no_checkpoint)?;
+        let defined_to = task.end.clone().ok_or_else(no_checkpoint)?;
+        let mut idempotent_to = stream.source.end().await?;
+        if !idempotent_to.reaches(&defined_to) {
+            idempotent_to = defined_to.clone();
+        }
+        let mut changes = stream.source.stream(&stored, &stream.selection).await?;
+        for state in task.tables.iter().filter(|state| state.stopped.is_none()) {
+            changes.track(Arc::new(state.table.clone()), state.start.clone());
+        }
+        stream
+            .board
+            .applied(|shown| shown.end = idempotent_to.to_string(), None);
+        tracing::info!(from = %stored.read_from, applied_to = %stored.applied_to, idempotent_to = %idempotent_to, "stream opened");
+        let mut session = Session {
+            reader: Reader::spawn(changes, stream.budget.clone()),
+            passed: stored.clone(),
+            stored,
+            stream,
+            mode: ApplyMode::Idempotent,
+            idempotent_to,
+            defined_to,
+            open: None,
+            checkpoint_at: Instant::now(),
+        };
+        if session.stored.applied_to.reaches(&session.idempotent_to) {
+            session.reach_end().await?;
+        }
+        Ok(session)
+    }
+
+    async fn run(
+        mut self,
+        mut stop_at: watch::Receiver<Option<Position>>,
+        cancel: &CancellationToken,
+    ) -> Result<Checkpoint, Fault> {
+        loop {
+            if self.open.is_none() && self.stop_reached(&stop_at) {
+                self.store_passed().await?;
+                return Ok(self.stored);
+            }
+            let mut group = tokio::select! {
+                () = cancel.cancelled() => return self.leave().await,
+                () = stop_changed(&mut stop_at) => continue,
+                group = self.reader.next_group() => group?,
+            };
+            let barrier = group.barrier.take();
+            self.apply(group).await?;
+            if let Some(item) = barrier {
+                self.pass_barrier(item).await?;
+            }
+            self.store_passed_sometimes().await?;
+            let settled = self.mode == ApplyMode::Idempotent && self.open.is_none();
+            if settled && self.passed.applied_to.reaches(&self.idempotent_to) {
+                self.reach_end().await?;
+            }
+        }
+    }
+
+    fn stop_reached(&self, stop_at: &watch::Receiver<Option<Position>>) -> bool {
+        stop_at
+            .borrow()
+            .as_ref()
+            .is_some_and(|stop| self.passed.applied_to.reaches(stop))
+    }
+
+    /// Stops at the last checkpoint. A large transaction that is only half in is left to the
+    /// next run, which repeats it.
+    async fn leave(mut self) -> Result<Checkpoint, Fault> {
+        if self.open.is_none() {
+            self.store_passed().await?;
+        }
+        Err(cancelled())
+    }
+
+    async fn apply(&mut self, group: Group) -> Result<(), Fault> {
+        if group.changes.is_empty() && self.open.is_none() {
+            if let Some(checkpoint) = group.checkpoint {
+                self.passed = checkpoint;
+                self.show_idle();
+            }
+            return Ok(());
+        }
+        let outcome = schedule::apply(self.stream, &mut self.open, &group, self.mode).await?;
+        let committed_at = group.committed_at_us;
+        if let Some(after) = group.checkpoint {
+            let open = self
+                .open
+                .take()
+                .expect("the scheduler opened the group's last transaction");
+            open.finish(&self.stored, &after).await?;
+            self.stored = after.clone();
+            self.passed = after;
+            self.checkpoint_at = Instant::now();
+        }
+        self.show(
+            &outcome,
+            group.transactions,
+            group.changes.len() as u64,
+            committed_at,
+        );
+        Ok(())
+    }
+
+    fn show(
+        &self,
+        outcome: &crate::ports::ApplyOutcome,
+        transactions: u64,
+        changes: u64,
+        committed_at_us: u64,
+    ) {
+        if outcome.divergences > 0 {
+            tracing::warn!(
+                rows = outcome.divergences,
+                position = %self.stored.applied_to,
+                "rows in the target differed from the source and were repaired"
+            );
+        }
+        let position = self.stored.applied_to.to_string();
+        self.stream.board.applied(
+            |shown| {
+                shown.position = position;
+                shown.transactions += transactions;
+                shown.changes += changes;
+                shown.divergences += outcome.divergences;
+                shown.removed += outcome.removed;
+                shown.lag_seconds.get_or_insert(0);
+            },
+            (committed_at_us > 0).then_some(committed_at_us),
+        );
+    }
+
+    fn show_idle(&self) {
+        let position = self.passed.applied_to.to_string();
+        self.stream.board.applied(
+            |shown| {
+                shown.position = position;
+                shown.lag_seconds = Some(0);
+            },
+            None,
+        );
+    }
+
+    /// Something that must stand alone: everything before it is in the target.
+    async fn pass_barrier(&mut self, item: StreamItem) -> Result<(), Fault> {
+        match item {
+            StreamItem::Ddl(ddl) => self.run_ddl(ddl).await,
+            StreamItem::Refused { fault, position } => self.stop_table(fault, &position).await,
+            StreamItem::Changes(_) | StreamItem::Passed { .. } => Ok(()),
+        }
+    }
+
+    async fn run_ddl(&mut self, ddl: Ddl) -> Result<(), Fault> {
+        if self.defined_to.reaches(&ddl.end) {
+            // The plan was read behind it: the table is there as it became, or it is gone.
+            self.reader.go_on(Vec::new());
+            return Ok(());
+        }
+        self.stream
+            .board
+            .message(format!("definition change at {}", ddl.end));
+        let after = Checkpoint {
+            read_from: later_read_from(&self.passed, &ddl.end),
+            applied_to: ddl.end.clone(),
+        };
+        let effects = self
+            .stream
+            .target
+            .run_ddl(&ddl, &self.stored, &after, &self.stream.selection)
+            .await?;
+        self.stored = after.clone();
+        self.passed = after;
+        let mut replies = Vec::new();
+        for effect in effects {
+            match effect {
+                DdlEffect::Defined(table, start) => {
+                    replies.push(Reply::Track(Arc::new(table), start))
+                }
+                DdlEffect::Gone(table) => replies.push(Reply::Untrack(table)),
+                DdlEffect::Stopped(table, reason) => {
+                    tracing::error!(%table, position = %ddl.end, "table stopped: {reason}");
+                    self.stream.board.stopped(&table, &reason);
+                    replies.push(Reply::Untrack(table));
+                }
+            }
+        }
+        self.reader.go_on(replies);
+        if let Some(task) = self.stream.target.stored().await? {
+            self.stream.board.show_stored(&task);
+        }
+        Ok(())
+    }
+
+    async fn stop_table(&mut self, fault: Fault, position: &Position) -> Result<(), Fault> {
+        let Scope::Table(table) = fault.scope.clone() else {
+            return Err(fault);
+        };
+        tracing::error!(%table, code = fault.code, %position, "table stopped: {fault}");
+        self.stream.target.stop_table(&fault, position).await?;
+        self.stream.board.stopped(&table, &fault.message);
+        self.reader.go_on(vec![Reply::Untrack(table)]);
+        Ok(())
+    }
+
+    async fn store_passed_sometimes(&mut self) -> Result<(), Fault> {
+        if self.open.is_none() && self.checkpoint_at.elapsed() >= IDLE_CHECKPOINT_EVERY {
+            self.store_passed().await?;
+        }
+        Ok(())
+    }
+
+    async fn store_passed(&mut self) -> Result<(), Fault> {
+        self.checkpoint_at = Instant::now();
+        if self.passed == self.stored {
+            return Ok(());
+        }
+        let commit = self.stream.target.open_commit(self.mode).await?;
+        commit.finish(&self.stored, &self.passed).await?;
+        self.stored = self.passed.clone();
+        Ok(())
+    }
+
+    /// Everything up to the end is in: what is still owed is a real conflict, foreign keys can
+    /// be added, and from here on every change must touch exactly one row.
+    async fn reach_end(&mut self) -> Result<(), Fault> {
+        self.store_passed().await?;
+        for owed in self.stream.target.owed().await? {
+            let fault = Fault::operator("STR-002", format!("a row of table {} was removed for a unique value that another row holds, and the source never brought it back", owed.table))
+                .hint("Compare the unique keys of source and target, make them alike, and start the task again with this table.")
+                .table(&owed.table);
+            self.stop_table(fault, &self.stored.applied_to.clone())
+                .await?;
+        }
+        self.complete_tables().await?;
+        self.mode = ApplyMode::Strict;
+        self.stream.board.message(format!(
+            "replay reached its end at {}; every change is now checked",
+            self.idempotent_to
+        ));
+        Ok(())
+    }
+
+    async fn complete_tables(&mut self) -> Result<(), Fault> {
+        let task = self
+            .stream
+            .target
+            .stored()
+            .await?
+            .ok_or_else(no_checkpoint)?;
+        let waiting = |state: &&crate::state::TableState| {
+            state.stopped.is_none() && state.stage == TableStage::Indexed
+        };
+        for state in task.tables.iter().filter(waiting) {
+            let name = &state.table.name;
+            match self.stream.target.add_foreign_keys(&state.table).await {
+                Ok(()) => {
+                    self.stream
+                        .target
+                        .set_stage(name, TableStage::Complete)
+                        .await?;
+                    self.stream.board.stage(name, TableStage::Complete);
+                }
+                Err(fault) if fault.class == Class::Operator => {
+                    self.stop_table(fault, &self.stored.applied_to.clone())
+                        .await?;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for another stop position. A closed channel means that there will be none.
+async fn stop_changed(stop_at: &mut watch::Receiver<Option<Position>>) {
+    if stop_at.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A DDL ends every ordinary transaction before it, so only parked XA groups hold back where a
+/// restart must read from.
+fn later_read_from(passed: &Checkpoint, end: &Position) -> Position {
+    if passed.read_from == passed.applied_to {
+        end.clone()
+    } else {
+        passed.read_from.clone()
+    }
+}
+
+fn no_checkpoint() -> Fault {
+    Fault::bug(
+        "STR-001",
+        "the task has no stored checkpoint to stream from",
+    )
+}

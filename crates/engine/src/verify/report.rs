@@ -1,0 +1,149 @@
+//! What a verification found, and what it really compared.
+
+use crate::ports::SchemaDifference;
+use wherry_model::{Row, TableName};
+
+#[derive(Debug, Default)]
+pub struct VerifyReport {
+    pub tables: Vec<TableReport>,
+    pub schema: Vec<SchemaDifference>,
+    /// Tables that were not compared, with the reason.
+    pub left_out: Vec<(TableName, String)>,
+}
+
+impl VerifyReport {
+    /// True where everything was compared and nothing differs.
+    pub fn is_clean(&self) -> bool {
+        self.left_out.is_empty() && self.is_equal()
+    }
+
+    /// True where nothing that was compared differs or is unsettled.
+    pub fn is_equal(&self) -> bool {
+        self.schema
+            .iter()
+            .all(|difference| difference.rule.is_some())
+            && self
+                .tables
+                .iter()
+                .all(|table| table.mismatches.is_empty() && table.unsettled.is_empty())
+    }
+
+    pub fn row_count(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows).sum()
+    }
+
+    pub fn byte_count(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+
+    pub fn range_count(&self) -> u64 {
+        self.tables.iter().map(|table| table.ranges).sum()
+    }
+
+    pub fn mismatch_count(&self) -> usize {
+        self.tables.iter().map(|table| table.mismatches.len()).sum()
+    }
+
+    pub fn unsettled_count(&self) -> usize {
+        self.tables.iter().map(|table| table.unsettled.len()).sum()
+    }
+}
+
+#[derive(Debug)]
+pub struct TableReport {
+    pub table: TableName,
+    pub ranges: u64,
+    /// Rows read and compared at the source.
+    pub rows: u64,
+    pub bytes: u64,
+    pub mismatches: Vec<Mismatch>,
+    /// Keys whose rows changed at every look, with why nothing can be said of them.
+    pub unsettled: Vec<(Row, String)>,
+}
+
+impl TableReport {
+    pub fn new(table: &TableName) -> TableReport {
+        TableReport {
+            table: table.clone(),
+            ranges: 0,
+            rows: 0,
+            bytes: 0,
+            mismatches: Vec::new(),
+            unsettled: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Mismatch {
+    /// The key's values; empty for a table without a key.
+    pub key: Row,
+    pub kind: MismatchKind,
+    /// Names of the columns that differ.
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MismatchKind {
+    /// In the source, not in the target.
+    Missing,
+    /// In the target, not in the source.
+    Extra,
+    Different,
+    /// A table without a key holds other rows, or the same rows another number of times.
+    Multiset {
+        source_rows: u64,
+        target_rows: u64,
+    },
+}
+
+impl MismatchKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MismatchKind::Missing => "missing",
+            MismatchKind::Extra => "extra",
+            MismatchKind::Different => "different",
+            MismatchKind::Multiset { .. } => "multiset",
+        }
+    }
+}
+
+/// Prints a key's values for reports: text where it is readable, hex where it is not.
+pub fn key_text(key: &Row) -> String {
+    let parts: Vec<String> = key
+        .values()
+        .map(|value| match value {
+            None => "NULL".to_owned(),
+            Some(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+                _ => bytes
+                    .iter()
+                    .fold("0x".to_owned(), |text, byte| format!("{text}{byte:02X}")),
+            },
+        })
+        .collect();
+    parts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_readable() {
+        let key = Row::from_values([Some(b"7".as_slice()), None, Some(&[0, 255])]);
+        assert_eq!(key_text(&key), "7,NULL,0x00FF");
+    }
+
+    #[test]
+    fn unexplained_differences_are_not_equal() {
+        let mut report = VerifyReport::default();
+        assert!(report.is_equal());
+        report.schema.push(SchemaDifference {
+            table: TableName::new("a", "b"),
+            description: "column".to_owned(),
+            rule: None,
+        });
+        assert!(!report.is_equal());
+    }
+}

@@ -1,0 +1,230 @@
+//! Rewrites statements in place: what is not edited stays byte by byte.
+
+use super::lexer::{Token, TokenKind};
+use super::statement::{NameKind, Statement, StatementKind};
+use std::ops::Range;
+use wherry_model::TableName;
+
+/// The statement with every table name qualified, quoted and mapped; the rest unchanged.
+pub fn rewrite_names(
+    sql: &str,
+    statement: &Statement,
+    map: &dyn Fn(&TableName) -> TableName,
+) -> String {
+    replace(sql, name_edits(statement, map))
+}
+
+/// The statement without what only the source's server needs to know.
+///
+/// Goes: `ALGORITHM`, `LOCK`, `WAIT`, `NOWAIT`, `ONLINE`, `OFFLINE`, a `SET STATEMENT ... FOR`
+/// before it, and the `START TRANSACTION` of an atomic `CREATE TABLE ... SELECT`. `OR REPLACE`
+/// of a table goes too: where `or_replace` is set, the caller drops the old table first.
+pub fn strip_hints(sql: &str, statement: &Statement) -> String {
+    replace(sql, hint_edits(sql, statement))
+}
+
+/// Both edits at once: the statement as it is to run on the target.
+pub fn carried(sql: &str, statement: &Statement, map: &dyn Fn(&TableName) -> TableName) -> String {
+    let mut edits = hint_edits(sql, statement);
+    edits.extend(name_edits(statement, map));
+    replace(sql, edits)
+}
+
+type Edit = (Range<usize>, String);
+
+/// Applies edits that do not overlap.
+pub(super) fn replace(text: &str, mut edits: Vec<Edit>) -> String {
+    edits.sort_by_key(|(span, _)| span.start);
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut at = 0;
+    for (span, new) in edits {
+        if span.start < at {
+            continue;
+        }
+        out.push_str(&text[at..span.start]);
+        out.push_str(&new);
+        at = span.end;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+fn name_edits(statement: &Statement, map: &dyn Fn(&TableName) -> TableName) -> Vec<Edit> {
+    statement
+        .names
+        .iter()
+        .filter(|name| name.kind == NameKind::Table)
+        .filter_map(|name| Some((name.span.clone(), map(&name.table()?).to_string())))
+        .collect()
+}
+
+fn hint_edits(sql: &str, statement: &Statement) -> Vec<Edit> {
+    let tokens = &statement.tokens;
+    let mut cuts: Vec<Range<usize>> = Vec::new();
+    if statement.start > 0 {
+        cuts.push(0..statement.start);
+    }
+    match statement.kind {
+        StatementKind::AlterTable => {
+            cuts.extend(verb_words(sql, statement));
+            cuts.extend(waits(sql, statement));
+            cuts.extend(alter_hints(sql, statement));
+        }
+        StatementKind::CreateIndex | StatementKind::DropIndex => {
+            cuts.extend(verb_words(sql, statement));
+            cuts.extend(waits(sql, statement));
+            let from = statement.body.max(statement.start);
+            cuts.extend((from..tokens.len()).filter_map(|at| hint_at(sql, tokens, at)));
+        }
+        StatementKind::DropTable | StatementKind::RenameTable | StatementKind::TruncateTable => {
+            cuts.extend(waits(sql, statement));
+        }
+        StatementKind::CreateTable
+        | StatementKind::CreateTableLike
+        | StatementKind::CreateTableSelect => {
+            cuts.extend(or_replace(sql, statement));
+            cuts.extend(start_transaction(sql, tokens));
+        }
+        _ => {}
+    }
+    cuts.into_iter()
+        .filter_map(|cut| Some((cut_bytes(sql, tokens, cut)?, String::new())))
+        .collect()
+}
+
+/// The bytes of a run of tokens, with the blanks behind it where there are blanks before it.
+fn cut_bytes(sql: &str, tokens: &[Token], cut: Range<usize>) -> Option<Range<usize>> {
+    let (first, last) = (tokens.get(cut.start)?, tokens.get(cut.end.checked_sub(1)?)?);
+    let rest = &sql[last.end..];
+    let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+    let apart = sql[..first.start].ends_with([' ', '\t', '\n', '\r']) || first.start == 0;
+    Some(first.start..last.end + if apart { blanks } else { 0 })
+}
+
+fn verb_words(sql: &str, statement: &Statement) -> Option<Range<usize>> {
+    let at = statement.start + 1;
+    let token = statement.tokens.get(at)?;
+    (token.is_word(sql, "ONLINE") || token.is_word(sql, "OFFLINE")).then_some(at..at + 1)
+}
+
+fn or_replace(sql: &str, statement: &Statement) -> Option<Range<usize>> {
+    let at = statement.start + 1;
+    let found = statement.or_replace && statement.tokens.get(at)?.is_word(sql, "OR");
+    found.then_some(at..at + 2)
+}
+
+fn start_transaction(sql: &str, tokens: &[Token]) -> Option<Range<usize>> {
+    let mut end = tokens.len();
+    if end > 0 && tokens[end - 1].is_symbol(b';') {
+        end -= 1;
+    }
+    let begin = end.checked_sub(2)?;
+    let found = tokens[begin].is_word(sql, "START") && tokens[end - 1].is_word(sql, "TRANSACTION");
+    found.then_some(begin..end)
+}
+
+/// `WAIT n` and `NOWAIT` outside of parentheses and names.
+fn waits(sql: &str, statement: &Statement) -> Vec<Range<usize>> {
+    let tokens = &statement.tokens;
+    let mut cuts = Vec::new();
+    let mut depth = 0i32;
+    for (at, token) in tokens.iter().enumerate().skip(statement.start) {
+        if token.is_symbol(b'(') {
+            depth += 1;
+        } else if token.is_symbol(b')') {
+            depth -= 1;
+        }
+        let is_name = statement
+            .names
+            .iter()
+            .any(|name| name.span.contains(&token.start));
+        if depth != 0 || is_name || follows_name_word(sql, tokens, at) {
+            continue;
+        }
+        let number = tokens
+            .get(at + 1)
+            .is_some_and(|next| next.kind == TokenKind::Number);
+        if token.is_word(sql, "WAIT") && number {
+            cuts.push(at..at + 2);
+        } else if token.is_word(sql, "NOWAIT") {
+            cuts.push(at..at + 1);
+        }
+    }
+    cuts
+}
+
+/// True where the token stands in the place of a column or index name.
+fn follows_name_word(sql: &str, tokens: &[Token], at: usize) -> bool {
+    let words = [
+        "COLUMN",
+        "ADD",
+        "DROP",
+        "MODIFY",
+        "CHANGE",
+        "ALTER",
+        "INDEX",
+        "KEY",
+        "TO",
+        "AFTER",
+        "CONSTRAINT",
+        "PARTITION",
+    ];
+    at.checked_sub(1)
+        .is_some_and(|before| words.iter().any(|word| tokens[before].is_word(sql, word)))
+}
+
+/// `ALGORITHM [=] x` or `LOCK [=] x` at token `at`.
+fn hint_at(sql: &str, tokens: &[Token], at: usize) -> Option<Range<usize>> {
+    let token = tokens.get(at)?;
+    if !token.is_word(sql, "ALGORITHM") && !token.is_word(sql, "LOCK") {
+        return None;
+    }
+    let value = at + 1 + usize::from(tokens.get(at + 1)?.is_symbol(b'='));
+    (tokens.get(value)?.kind == TokenKind::Word).then_some(at..value + 1)
+}
+
+/// Hints that are clauses of their own, each run of them with one comma beside it.
+fn alter_hints(sql: &str, statement: &Statement) -> Vec<Range<usize>> {
+    let tokens = &statement.tokens;
+    let mut cuts = Vec::new();
+    let mut at = statement.body;
+    while at < tokens.len() {
+        let begins = at == statement.body || tokens[at - 1].is_symbol(b',');
+        let Some(first) = hint_at(sql, tokens, at).filter(|_| begins && depth_at(tokens, at) == 0)
+        else {
+            at += 1;
+            continue;
+        };
+        let mut run = first;
+        while tokens
+            .get(run.end)
+            .is_some_and(|token| token.is_symbol(b','))
+        {
+            match hint_at(sql, tokens, run.end + 1) {
+                Some(next) => run.end = next.end,
+                None => break,
+            }
+        }
+        at = run.end;
+        if tokens
+            .get(run.end)
+            .is_some_and(|token| token.is_symbol(b','))
+        {
+            run.end += 1;
+        } else if run.start > statement.body {
+            run.start -= 1;
+        }
+        cuts.push(run);
+    }
+    cuts
+}
+
+fn depth_at(tokens: &[Token], at: usize) -> i32 {
+    tokens[..at]
+        .iter()
+        .fold(0, |depth, token| match token.kind {
+            TokenKind::Symbol(b'(') => depth + 1,
+            TokenKind::Symbol(b')') => depth - 1,
+            _ => depth,
+        })
+}

@@ -1,0 +1,30 @@
+//! Statements and definitions as text: locate, classify, rewrite. Pure, no connections.
+//!
+//! Works on tokens with byte spans. What is not understood is said to be unknown; text that is
+//! not touched stays byte by byte as the user wrote it. Read on in `statement` for the types,
+//! `definition` for `SHOW CREATE TABLE`, `rules` for what differs between server flavours.
+
+pub mod definition;
+pub mod rules;
+
+mod alter;
+mod classify;
+mod cursor;
+mod dml;
+mod edit;
+mod lexer;
+mod sql_mode;
+mod statement;
+mod transaction;
+
+#[cfg(test)]
+mod tests;
+
+pub use alter::{AlterNotes, Refusal, plain_alter};
+pub use classify::classify;
+pub use edit::{carried, rewrite_names, strip_hints};
+pub use sql_mode::{SqlMode, sql_mode_names};
+pub use statement::{
+    Context, Dialect, NameKind, NamedObject, OtherObject, Role, Statement, StatementKind, XaVerb,
+    Xid,
+};

@@ -1,0 +1,506 @@
+//! What each kind of DDL means for the target: its statements, its states, its effects.
+//!
+//! Plans only; running stands in `definition_change`. Planning is repeatable: after a crash the
+//! same plan is made from the same stored states.
+
+use super::Inner;
+use super::definition_change::{Leg, Plan, Request, Test};
+use super::shadow::{DryRun, ShadowFault};
+use super::store::{Dialect, StoredTable};
+use crate::ddl::{Role, StatementKind, carried, plain_alter};
+use crate::session::SessionKind;
+use wherry_engine::ports::DdlEffect;
+use wherry_engine::state::{Stopped, TableStage, TableState};
+use wherry_model::name::quote;
+use wherry_model::{Class, DdlKind, Exactness, Fault, Table, TableName};
+
+impl Inner {
+    pub(super) async fn plan(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        match request.ddl.kind {
+            DdlKind::CreateTable | DdlKind::CreateTableSelect => self.plan_create(request).await,
+            DdlKind::AlterTable => self.plan_alter(request).await,
+            DdlKind::DropTable => Ok(self.plan_drop(request)),
+            DdlKind::RenameTable => self.plan_rename(request),
+            DdlKind::TruncateTable => Ok(plan_truncate(request)),
+            DdlKind::CreateDatabase | DdlKind::AlterDatabase => Ok(plan_database(request)),
+            DdlKind::DropDatabase => self.plan_drop_database(request).await,
+            DdlKind::Unsupported => self.plan_unsupported(request),
+        }
+    }
+
+    async fn plan_create(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        let mut plan = Plan::default();
+        let Some(subject) = subject_of(request) else {
+            return Ok(plan);
+        };
+        if !request.is_selected(&subject) {
+            return Ok(plan);
+        }
+        if let Some(stored) = request.stored.get(&subject) {
+            // Already there at the source, so IF NOT EXISTS did nothing; or its start is later.
+            let passed = request.statement.if_exists || request.tracked(&subject).is_none();
+            if passed && !request.statement.or_replace && stored.state.stopped.is_none() {
+                return Ok(plan);
+            }
+        }
+        let like = request
+            .statement
+            .tables()
+            .find(|(role, _)| *role == Role::Other)
+            .map(|(_, table)| table)
+            .filter(|_| request.statement.kind == StatementKind::CreateTableLike);
+        let like_stored = match &like {
+            Some(name) => match self.stored_table(name).await? {
+                Some(stored) => Some(stored),
+                None => {
+                    let refusal =
+                        cannot_carry(&subject, "it is made like a table that is not selected");
+                    self.plan_stop(request, &mut plan, &subject, &refusal)?;
+                    return Ok(plan);
+                }
+            },
+            None => None,
+        };
+        if !request.resumed && !request.statement.or_replace && self.is_in_the_way(&subject).await?
+        {
+            let refusal = cannot_carry(
+                &subject,
+                "the target has a table of this name that is not Wherry's",
+            );
+            self.plan_stop(request, &mut plan, &subject, &refusal)?;
+            return Ok(plan);
+        }
+        let table = match self
+            .try_out(request, &subject, &subject, None, like_stored.as_ref())
+            .await?
+        {
+            Ok(table) => table,
+            Err(refusal) => {
+                self.plan_stop(request, &mut plan, &subject, &refusal)?;
+                return Ok(plan);
+            }
+        };
+        let sql = self
+            .create_statement(request, &subject, like_stored.as_ref())
+            .await?;
+        if request.statement.or_replace {
+            plan.legs.push(drop_leg(&subject));
+        }
+        plan.legs.push(Leg {
+            sql,
+            table: subject.clone(),
+            test: if request.statement.or_replace {
+                Test::Repeatable
+            } else {
+                Test::Made(subject.clone())
+            },
+        });
+        self.define(request, &mut plan, table, TableStage::Complete)?;
+        plan.states.push(self.state.set_made(&subject, true));
+        Ok(plan)
+    }
+
+    /// The statement with qualified names. `LIKE` copies the table as it is in the target now,
+    /// where indexes may still be missing, so the stored definition is written out instead.
+    async fn create_statement(
+        &self,
+        request: &Request<'_>,
+        subject: &TableName,
+        like: Option<&StoredTable>,
+    ) -> Result<String, Fault> {
+        let Some(like) = like else {
+            return Ok(carried(
+                &request.ddl.statement,
+                &request.statement,
+                &TableName::clone,
+            ));
+        };
+        let table = &like.state.table;
+        let definition = self
+            .translate(&table.definition, &table.name, like.dialect)
+            .await?;
+        Ok(definition.render(&crate::ddl::definition::RenderOptions {
+            name: subject,
+            keys: crate::ddl::definition::Keys::All,
+            foreign_keys: false,
+            auto_increment: false,
+        }))
+    }
+
+    async fn is_in_the_way(&self, table: &TableName) -> Result<bool, Fault> {
+        Ok(self.fingerprint(table).await? != "absent")
+    }
+
+    async fn plan_alter(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        let mut plan = Plan::default();
+        let Some(subject) = subject_of(request) else {
+            return Ok(plan);
+        };
+        let Some(stored) = request.tracked(&subject) else {
+            return Ok(plan);
+        };
+        if stored.state.stopped.is_some() {
+            return Ok(plan);
+        }
+        let notes = match plain_alter(&request.ddl.statement, &request.statement) {
+            Ok(notes) => notes,
+            Err(refusal) => {
+                self.plan_stop(request, &mut plan, &subject, &Fault::from(refusal))?;
+                return Ok(plan);
+            }
+        };
+        if notes.adds_auto_increment && stored.state.table.exactness == Exactness::Keyless {
+            let refusal = cannot_carry(
+                &subject,
+                "AUTO_INCREMENT would number the rows of a table without a key in another order",
+            );
+            self.plan_stop(request, &mut plan, &subject, &refusal)?;
+            return Ok(plan);
+        }
+        let renamed = request
+            .statement
+            .renames()
+            .into_iter()
+            .next()
+            .map_or_else(|| subject.clone(), |(_, new)| new);
+        if !request.is_selected(&renamed) {
+            let refusal =
+                cannot_carry(&subject, "it is renamed to a database that is not selected");
+            self.plan_stop(request, &mut plan, &subject, &refusal)?;
+            return Ok(plan);
+        }
+        let table = match self
+            .try_out(request, &subject, &renamed, Some(stored), None)
+            .await?
+        {
+            Ok(table) => table,
+            Err(refusal) => {
+                self.plan_stop(request, &mut plan, &subject, &refusal)?;
+                return Ok(plan);
+            }
+        };
+        plan.legs.push(Leg {
+            sql: carried(
+                &request.ddl.statement,
+                &request.statement,
+                &TableName::clone,
+            ),
+            table: subject.clone(),
+            test: if renamed == subject {
+                Test::Changed(subject.clone())
+            } else {
+                Test::Renamed(subject.clone(), renamed.clone())
+            },
+        });
+        if renamed != subject {
+            plan.states
+                .extend(self.state.rename_table(&subject, &renamed));
+            plan.effects.push(DdlEffect::Gone(subject.clone()));
+        }
+        self.define(request, &mut plan, table, stored.state.stage)?;
+        Ok(plan)
+    }
+
+    fn plan_drop(&self, request: &Request<'_>) -> Plan {
+        let mut plan = Plan::default();
+        for subject in request.statement.subjects() {
+            if request.tracked(&subject).is_some() {
+                plan.legs.push(drop_leg(&subject));
+                plan.states.extend(self.state.forget_table(&subject));
+                plan.effects.push(DdlEffect::Gone(subject));
+            }
+        }
+        plan
+    }
+
+    fn plan_rename(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        let mut plan = Plan::default();
+        // Where each name's table came from, since a swap renames over several legs.
+        let mut origins: Vec<(TableName, TableName)> = Vec::new();
+        for (old, new) in request.statement.renames() {
+            let place = origins.iter().position(|(name, _)| *name == old);
+            let origin = place.map_or_else(|| old.clone(), |place| origins.remove(place).1);
+            if request.tracked(&origin).is_none() {
+                if request.is_selected(&new) && !request.stored.contains_key(&origin) {
+                    let refusal = cannot_carry(
+                        &new,
+                        "it was renamed into the selection, and adding tables to a running task is not supported yet",
+                    );
+                    self.plan_stop(request, &mut plan, &new, &refusal)?;
+                }
+                continue;
+            }
+            if !request.is_selected(&new) {
+                self.plan_leave(request, &mut plan, &old, &origin);
+                continue;
+            }
+            plan.legs.push(Leg {
+                sql: format!("RENAME TABLE {old} TO {new}"),
+                table: old.clone(),
+                test: Test::Renamed(old.clone(), new.clone()),
+            });
+            origins.push((new, origin));
+        }
+        self.plan_renamed(request, &mut plan, &origins)?;
+        Ok(plan)
+    }
+
+    /// The states after all legs. Names are moved aside first, so that a swap meets no name twice.
+    fn plan_renamed(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        moved: &[(TableName, TableName)],
+    ) -> Result<(), Fault> {
+        let aside = |index: usize| TableName::new("", format!("moved {index}"));
+        for (index, (_, origin)) in moved.iter().enumerate() {
+            plan.states
+                .extend(self.state.rename_table(origin, &aside(index)));
+            if !moved.iter().any(|(name, _)| name == origin) {
+                plan.effects.push(DdlEffect::Gone(origin.clone()));
+            }
+        }
+        for (index, (name, origin)) in moved.iter().enumerate() {
+            plan.states
+                .extend(self.state.rename_table(&aside(index), name));
+            let Some(stored) = request.stored.get(origin) else {
+                continue;
+            };
+            let mut state = stored.state.clone();
+            state.table.name = name.clone();
+            state.start = request.ddl.end.clone();
+            plan.states.push(self.put_table(&state, stored.dialect)?);
+            match &state.stopped {
+                None => plan
+                    .effects
+                    .push(DdlEffect::Defined(state.table, request.ddl.end.clone())),
+                Some(stopped) => plan
+                    .effects
+                    .push(DdlEffect::Stopped(name.clone(), stopped.reason.clone())),
+            }
+        }
+        Ok(())
+    }
+
+    /// A table that leaves the selection is left in the target under its last selected name.
+    fn plan_leave(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        old: &TableName,
+        origin: &TableName,
+    ) {
+        plan.states.extend(self.state.forget_table(origin));
+        plan.states.push(self.state.add_loss(
+            old,
+            "TGT-044",
+            "renamed out of the selection at the source; left in the target and no longer followed",
+            &request.ddl.begin.to_string(),
+        ));
+        plan.effects.push(DdlEffect::Gone(origin.clone()));
+    }
+
+    async fn plan_drop_database(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        let mut plan = Plan::default();
+        let Some(database) = request.statement.database() else {
+            return Ok(plan);
+        };
+        if !request.selection.includes_database(database) {
+            return Ok(plan);
+        }
+        let Some(task) = self.stored().await? else {
+            return Ok(plan);
+        };
+        let tables: Vec<TableName> = task
+            .tables
+            .into_iter()
+            .filter(|state| !state.start.reaches(&request.ddl.end))
+            .map(|state| state.table.name)
+            .filter(|name| name.database == database)
+            .collect();
+        for table in &tables {
+            plan.legs.push(drop_leg(table));
+            plan.states.extend(self.state.forget_table(table));
+            plan.effects.push(DdlEffect::Gone(table.clone()));
+        }
+        if self.holds_only(database, &tables).await? {
+            plan.legs.push(Leg {
+                sql: format!("DROP DATABASE IF EXISTS {}", quote(database)),
+                table: TableName::new(database, ""),
+                test: Test::Tolerant,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// True where the database in the target has no other table than these.
+    async fn holds_only(&self, database: &str, tables: &[TableName]) -> Result<bool, Fault> {
+        let mut session = self.own_session(SessionKind::Control).await?;
+        let sql = format!(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
+            super::state::text(database)
+        );
+        let rows = session.query(sql).await.map_err(Fault::from)?;
+        session.close().await;
+        Ok((0..rows.rows.len()).all(|row| {
+            rows.text(row, 0)
+                .is_some_and(|name| tables.iter().any(|table| table.table == name))
+        }))
+    }
+
+    fn plan_unsupported(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        let mut plan = Plan::default();
+        for table in &request.ddl.tables {
+            if request.tracked(table).is_some() && request.is_selected(table) {
+                let refusal = cannot_carry(table, "Wherry does not know what it does to the rows");
+                self.plan_stop(request, &mut plan, table, &refusal)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The table after the statement, or why the target refuses it.
+    async fn try_out(
+        &self,
+        request: &Request<'_>,
+        subject: &TableName,
+        renamed: &TableName,
+        before: Option<&StoredTable>,
+        like: Option<&StoredTable>,
+    ) -> Result<Result<Table, Fault>, Fault> {
+        let run = DryRun {
+            ddl: request.ddl,
+            statement: &request.statement,
+            subject,
+            renamed,
+            before,
+            like,
+        };
+        match self.dry_run(&run).await {
+            Ok(table) => Ok(Ok(table)),
+            Err(ShadowFault::Refused(fault)) => Ok(Err(fault)),
+            Err(ShadowFault::Failed(fault)) => Err(fault),
+        }
+    }
+
+    fn define(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        table: Table,
+        stage: TableStage,
+    ) -> Result<(), Fault> {
+        let state = TableState {
+            table,
+            start: request.ddl.end.clone(),
+            stage,
+            stopped: None,
+        };
+        plan.states.push(self.put_table(&state, Dialect::Target)?);
+        plan.effects
+            .push(DdlEffect::Defined(state.table, request.ddl.end.clone()));
+        Ok(())
+    }
+
+    /// Stops a table at this statement; the checkpoint moves on.
+    pub(super) fn plan_stop(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        table: &TableName,
+        refusal: &Fault,
+    ) -> Result<(), Fault> {
+        let mut reason = refusal.message.clone();
+        if !refusal.hint.is_empty() {
+            reason.push_str("; next: ");
+            reason.push_str(&refusal.hint);
+        }
+        let position = &request.ddl.begin;
+        if !request.stored.contains_key(table) {
+            let stub = TableState {
+                table: unknown_table(table),
+                start: request.ddl.end.clone(),
+                stage: TableStage::Planned,
+                stopped: Some(Stopped {
+                    code: refusal.code.to_owned(),
+                    reason: reason.clone(),
+                    position: position.clone(),
+                }),
+            };
+            plan.states.push(self.put_table(&stub, Dialect::Source)?);
+        }
+        plan.states
+            .extend(self.stop_statements(table, refusal.code, &reason, position)?);
+        plan.effects.push(DdlEffect::Stopped(table.clone(), reason));
+        Ok(())
+    }
+}
+
+fn subject_of(request: &Request<'_>) -> Option<TableName> {
+    request.statement.subjects().next()
+}
+
+/// A table of which only the name is known.
+fn unknown_table(name: &TableName) -> Table {
+    Table {
+        name: name.clone(),
+        engine: String::new(),
+        columns: Vec::new(),
+        keys: Vec::new(),
+        exactness: Exactness::Keyless,
+        definition: String::new(),
+        row_count_estimate: 0,
+        byte_count_estimate: 0,
+    }
+}
+
+fn cannot_carry(table: &TableName, reason: &str) -> Fault {
+    Fault::new(
+        "TGT-043",
+        Class::Operator,
+        format!("a definition change of table {table} could not be carried: {reason}"),
+    )
+    .hint("Load the table anew in a task of its own.")
+    .table(table)
+}
+
+fn drop_leg(table: &TableName) -> Leg {
+    Leg {
+        sql: format!("DROP TABLE IF EXISTS {table}"),
+        table: table.clone(),
+        test: Test::Repeatable,
+    }
+}
+
+/// At the barrier the table holds what the source's held before, so emptying it twice is emptying it.
+fn plan_truncate(request: &Request<'_>) -> Plan {
+    let mut plan = Plan::default();
+    for subject in request.statement.subjects() {
+        let follows = request
+            .tracked(&subject)
+            .is_some_and(|stored| stored.state.stopped.is_none());
+        if follows {
+            plan.legs.push(Leg {
+                sql: format!("TRUNCATE TABLE {subject}"),
+                table: subject,
+                test: Test::Repeatable,
+            });
+        }
+    }
+    plan
+}
+
+/// One that is there already is as good as a new one: its tables say their own character set.
+fn plan_database(request: &Request<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let named = request.statement.database();
+    let database = named.unwrap_or(&request.ddl.default_database);
+    if request.selection.includes_database(database) {
+        plan.legs.push(Leg {
+            sql: request.ddl.statement.clone(),
+            table: TableName::new(database, ""),
+            test: Test::Tolerant,
+        });
+    }
+    plan
+}

@@ -1,0 +1,205 @@
+//! Rows as the lines of a LOAD DATA file, escaped piece by piece.
+
+use crate::session::LoadFeed;
+use async_trait::async_trait;
+use wherry_engine::pipe::RowReceiver;
+use wherry_model::row::Values;
+use wherry_model::{Fault, RowBatch, Table};
+
+/// Bytes handed over at a time: below every server's `max_allowed_packet`.
+const FILL_BYTES: usize = 512 << 10;
+
+/// Turns the rows of a pipe into tab-separated lines. Counts what went through.
+pub(super) struct RowFeed<'a> {
+    rows: &'a mut RowReceiver,
+    written: Vec<bool>,
+    batch: RowBatch,
+    /// The next value to write: its row, its column, and how much of it is written already.
+    place: Place,
+    pub(super) row_count: u64,
+    pub(super) byte_count: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Place {
+    row: usize,
+    column: usize,
+    offset: usize,
+}
+
+impl<'a> RowFeed<'a> {
+    pub(super) fn new(table: &Table, rows: &'a mut RowReceiver) -> RowFeed<'a> {
+        RowFeed {
+            rows,
+            written: table
+                .columns
+                .iter()
+                .map(|column| !column.generated)
+                .collect(),
+            batch: RowBatch::default(),
+            place: Place::default(),
+            row_count: 0,
+            byte_count: 0,
+        }
+    }
+
+    /// Writes on from `place` until the batch ends or `out` is full.
+    fn write(&mut self, out: &mut Vec<u8>) {
+        while self.place.row < self.batch.row_count() && out.len() < FILL_BYTES {
+            let encoded = self.batch.encoded(self.place.row);
+            if !write_line(out, encoded, &self.written, &mut self.place) {
+                return;
+            }
+            self.row_count += 1;
+            self.byte_count += encoded.len() as u64;
+            self.place = Place {
+                row: self.place.row + 1,
+                ..Place::default()
+            };
+        }
+    }
+}
+
+/// Writes on in one row; false where `out` is full before its end.
+fn write_line(out: &mut Vec<u8>, encoded: &[u8], written: &[bool], place: &mut Place) -> bool {
+    let skip = place.column;
+    for (value, &is_written) in Values::of(encoded).zip(written).skip(skip) {
+        if is_written {
+            let first = written[..place.column].iter().all(|&earlier| !earlier);
+            if !first && place.offset == 0 {
+                out.push(b'\t');
+            }
+            match value {
+                None => out.extend_from_slice(b"\\N"),
+                Some(value) => {
+                    // An empty piece after a value that ended exactly at the limit is harmless.
+                    let room = FILL_BYTES.saturating_sub(out.len()).max(1);
+                    let rest = &value[place.offset..];
+                    let now = rest.len().min(room);
+                    push_escaped(out, &rest[..now]);
+                    if now < rest.len() {
+                        place.offset += now;
+                        return false;
+                    }
+                }
+            }
+        }
+        place.column += 1;
+        place.offset = 0;
+    }
+    out.push(b'\n');
+    true
+}
+
+/// Escapes what separates fields and lines, and the escape itself.
+fn push_escaped(out: &mut Vec<u8>, mut rest: &[u8]) {
+    while let Some(index) = memchr::memchr3(b'\\', b'\t', b'\n', rest) {
+        out.extend_from_slice(&rest[..index]);
+        out.push(b'\\');
+        out.push(match rest[index] {
+            b'\t' => b't',
+            b'\n' => b'n',
+            other => other,
+        });
+        rest = &rest[index + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+#[async_trait]
+impl LoadFeed for RowFeed<'_> {
+    async fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool, Fault> {
+        loop {
+            self.write(out);
+            if out.len() >= FILL_BYTES {
+                return Ok(true);
+            }
+            match self.rows.next().await? {
+                Some(batch) => {
+                    self.batch = batch;
+                    self.place = Place::default();
+                }
+                None => return Ok(false),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wherry_engine::pipe::{Budget, row_pipe};
+    use wherry_model::{Column, ColumnKind, Exactness, Row, TableName};
+
+    fn table(generated: &[bool]) -> Table {
+        let column = |(index, &generated): (usize, &bool)| Column {
+            name: format!("c{index}"),
+            kind: ColumnKind::Blob,
+            column_type: String::new(),
+            nullable: true,
+            charset: None,
+            collation: None,
+            generated,
+            auto_increment: false,
+        };
+        Table {
+            name: TableName::new("a", "t"),
+            engine: String::new(),
+            columns: generated.iter().enumerate().map(column).collect(),
+            keys: Vec::new(),
+            exactness: Exactness::Keyed,
+            definition: String::new(),
+            row_count_estimate: 0,
+            byte_count_estimate: 0,
+        }
+    }
+
+    async fn lines(generated: &[bool], rows: &[Row]) -> (Vec<u8>, u64, usize) {
+        let (sender, mut receiver) = row_pipe(&Budget::new(256 << 20));
+        let mut batch = RowBatch::default();
+        for row in rows {
+            batch.push_encoded(row.encoded());
+        }
+        assert!(sender.send(batch).await);
+        drop(sender);
+        let table = table(generated);
+        let mut feed = RowFeed::new(&table, &mut receiver);
+        let (mut all, mut largest) = (Vec::new(), 0);
+        loop {
+            let mut out = Vec::new();
+            let more = feed.fill(&mut out).await.expect("rows");
+            largest = largest.max(out.len());
+            all.extend(out);
+            if !more {
+                return (all, feed.row_count, largest);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn separators_are_escaped_and_generated_columns_left_out() {
+        let rows = [
+            Row::from_values([Some(b"x".as_slice()), Some(b"a\tb\nc\\N\0"), None]),
+            Row::from_values([Some(b"x".as_slice()), Some(b""), Some(b"2")]),
+        ];
+        let (text, count, _) = lines(&[true, false, false], &rows).await;
+        assert_eq!(text, b"a\\tb\\nc\\\\N\0\t\\N\n\t2\n");
+        assert_eq!(count, 2);
+    }
+
+    #[tokio::test]
+    async fn a_huge_value_goes_in_pieces() {
+        let value = vec![b'\n'; 3 * FILL_BYTES + 7];
+        let rows = [
+            Row::from_values([Some(b"1".as_slice()), Some(&value), Some(b"9")]),
+            Row::from_values([Some(b"2".as_slice()), None, Some(b"8")]),
+        ];
+        let (text, count, largest) = lines(&[false, false, false], &rows).await;
+        let mut expected = b"1\t".to_vec();
+        expected.extend(b"\\n".repeat(value.len()));
+        expected.extend_from_slice(b"\t9\n2\t\\N\t8\n");
+        assert!(text == expected);
+        assert_eq!(count, 2);
+        assert!(largest <= 2 * FILL_BYTES + 16);
+    }
+}

@@ -1,0 +1,379 @@
+//! The target: writes rows, definitions and the task's own state into a MySQL-compatible server.
+//!
+//! Owns every write to a target and the tables in which a task remembers itself. Must not decide
+//! what happens next: that is the engine's. Invariants: no transaction without a look at the
+//! epoch (`transaction`), no change of a definition outside the DDL road (`road`).
+//! Read on in `state` for what is stored, `load` and `apply` for rows, `definition_change` for DDL.
+
+mod apply;
+mod claim;
+mod commit;
+mod ddl_plan;
+mod definition_change;
+mod exact;
+mod fault;
+mod feed;
+mod idempotent;
+mod load;
+mod owed;
+mod precheck;
+mod road;
+mod schema;
+mod shadow;
+mod state;
+mod statement;
+mod store;
+mod strict;
+mod transaction;
+mod writer;
+
+use crate::ddl::Dialect;
+use crate::flavour::ServerVersion;
+use crate::reader::{TableReader, read_range_in};
+use crate::session::{Activity, Endpoint, Pool, Session, SessionError, SessionKind};
+use async_trait::async_trait;
+use owed::OwedMark;
+use state::State;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use wherry_engine::pipe::{RowReceiver, RowSender};
+use wherry_engine::ports::{
+    ApplyMode, ApplyOutcome, DatabaseDefinition, DdlEffect, GroupCommit, LoadOutcome, RowReader,
+    SchemaDifference, Target, Unanswered,
+};
+use wherry_engine::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
+use wherry_model::task::SelectSpec;
+use wherry_model::{Change, CheckItem, Ddl, Fault, Phase, Position, Row, Table, TableName};
+
+/// What servers allow by default since MySQL 5.6.6; used until the target was asked.
+const DEFAULT_PACKET_BYTES: usize = 4 << 20;
+
+/// Left free in a packet for the words around the values.
+const PACKET_HEADROOM_BYTES: usize = 1 << 10;
+
+/// Sessions beside loaders and workers: state, progress, commit.
+const SPARE_SESSIONS: usize = 4;
+
+/// How a target is used by one task.
+#[derive(Debug, Clone)]
+pub struct TargetOptions {
+    /// Name of the task; at most 64 characters.
+    pub task: String,
+    /// The database that holds Wherry's own tables.
+    pub state_database: String,
+    /// Parts of groups that are applied at once.
+    pub workers: usize,
+    /// Chunks that are written at once.
+    pub writers: usize,
+    /// Of the source: which flavour rules its definitions need.
+    pub source_version: ServerVersion,
+}
+
+/// Writes to one server for one task. Cheap to clone; sessions are opened when needed.
+#[derive(Clone)]
+pub struct MysqlTarget {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: State,
+    pool: Pool,
+    reads: Pool,
+    reader: TableReader,
+    activity: Arc<Activity>,
+    source_version: ServerVersion,
+    /// Known since the claim or the first question.
+    version: tokio::sync::Mutex<Option<ServerVersion>>,
+    /// 0 until the task is claimed.
+    epoch: AtomicU64,
+    /// This process has cut the task over.
+    fenced: AtomicBool,
+    owed: OwedMark,
+    packet_bytes: AtomicUsize,
+    local_infile_off: AtomicBool,
+    last_checkpoint: Mutex<Option<Checkpoint>>,
+    /// One change of a definition at a time.
+    road: tokio::sync::Mutex<()>,
+}
+
+impl MysqlTarget {
+    pub fn new(endpoint: Endpoint, options: TargetOptions) -> MysqlTarget {
+        let activity = Arc::new(Activity::default());
+        let sessions = options.workers + options.writers + SPARE_SESSIONS;
+        let pool =
+            |kind| Pool::new(endpoint.clone(), kind, sessions).with_activity(Arc::clone(&activity));
+        let reads = pool(SessionKind::Read);
+        MysqlTarget {
+            inner: Arc::new(Inner {
+                state: State::new(&options.state_database, &options.task),
+                pool: pool(SessionKind::Write),
+                reader: TableReader::new(reads.clone()),
+                reads,
+                activity,
+                source_version: options.source_version,
+                version: tokio::sync::Mutex::new(None),
+                epoch: AtomicU64::new(0),
+                fenced: AtomicBool::new(false),
+                owed: OwedMark::default(),
+                packet_bytes: AtomicUsize::new(DEFAULT_PACKET_BYTES),
+                local_infile_off: AtomicBool::new(false),
+                last_checkpoint: Mutex::new(None),
+                road: tokio::sync::Mutex::new(()),
+            }),
+        }
+    }
+}
+
+impl Inner {
+    /// Bytes that one statement may have.
+    fn packet_bytes_max(&self) -> usize {
+        self.packet_bytes
+            .load(Ordering::Relaxed)
+            .saturating_sub(PACKET_HEADROOM_BYTES)
+    }
+
+    async fn version(&self) -> Result<ServerVersion, Fault> {
+        let mut known = self.version.lock().await;
+        if let Some(version) = known.as_ref() {
+            return Ok(version.clone());
+        }
+        let version = self.session().await?.version().clone();
+        *known = Some(version.clone());
+        Ok(version)
+    }
+
+    async fn dialect(&self) -> Result<Dialect, Fault> {
+        Ok(dialect_of(&self.version().await?))
+    }
+
+    fn source_dialect(&self) -> Dialect {
+        dialect_of(&self.source_version)
+    }
+
+    /// A session of its own, for work that changes session variables.
+    async fn own_session(&self, kind: SessionKind) -> Result<Session, Fault> {
+        let mut session = Session::connect(self.pool.endpoint(), kind)
+            .await
+            .map_err(SessionError::into_fault)?;
+        session.set_activity(Arc::clone(&self.activity));
+        Ok(session)
+    }
+
+    async fn read_exact(&self, table: &Table, rows: &RowSender) -> Result<Checkpoint, Fault> {
+        let mut session = self.reads.get().await.map_err(SessionError::into_fault)?;
+        session
+            .execute_many(
+                "ROLLBACK;SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;\
+                 START TRANSACTION WITH CONSISTENT SNAPSHOT",
+            )
+            .await
+            .map_err(SessionError::into_fault)?;
+        let stored = session
+            .query(self.state.select_checkpoint())
+            .await
+            .map_err(|error| self.state_fault(error))?;
+        let checkpoint = store::checkpoint_of(&stored)?
+            .ok_or_else(|| fault::state_moved("the task has no checkpoint"))?;
+        read_range_in(&mut session, table, &KeyRange::all(), rows).await?;
+        if !session.is_broken() {
+            session
+                .execute("ROLLBACK")
+                .await
+                .map_err(SessionError::into_fault)?;
+        }
+        Ok(checkpoint)
+    }
+}
+
+fn dialect_of(version: &ServerVersion) -> Dialect {
+    let number = u32::from(version.major) * 10_000
+        + u32::from(version.minor) * 100
+        + u32::from(version.patch);
+    if version.is_mariadb() {
+        Dialect::mariadb(number)
+    } else {
+        Dialect::mysql(number)
+    }
+}
+
+#[async_trait]
+impl RowReader for MysqlTarget {
+    async fn key_after(
+        &self,
+        table: &Table,
+        after: Option<&Row>,
+        row_count: u64,
+    ) -> Result<Option<Row>, Fault> {
+        self.inner.reader.key_after(table, after, row_count).await
+    }
+
+    async fn read_range(
+        &self,
+        table: &Table,
+        range: &KeyRange,
+        rows: &RowSender,
+    ) -> Result<(), Fault> {
+        self.inner.reader.read_range(table, range, rows).await
+    }
+
+    async fn read_keys(&self, table: &Table, keys: &[Row]) -> Result<Vec<Row>, Fault> {
+        self.inner.reader.read_keys(table, keys).await
+    }
+}
+
+#[async_trait]
+impl Target for MysqlTarget {
+    async fn precheck(
+        &self,
+        selection: &SelectSpec,
+        tables: &[Table],
+    ) -> Result<Vec<CheckItem>, Fault> {
+        self.inner.precheck(selection, tables).await
+    }
+
+    async fn claim(&self) -> Result<(), Fault> {
+        self.inner.claim().await
+    }
+
+    async fn stored(&self) -> Result<Option<StoredTask>, Fault> {
+        self.inner.stored().await
+    }
+
+    async fn create_task(&self, source_id: &str) -> Result<(), Fault> {
+        self.inner.create_task(source_id).await
+    }
+
+    async fn set_phase(&self, from: Phase, to: Phase) -> Result<(), Fault> {
+        self.inner.set_phase(from, to).await
+    }
+
+    async fn set_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+        self.inner.set_checkpoint(checkpoint).await
+    }
+
+    async fn set_end(&self, end: &Position) -> Result<(), Fault> {
+        self.inner.set_end(end).await
+    }
+
+    async fn plan_table(&self, state: &TableState) -> Result<(), Fault> {
+        self.inner.plan_table(state).await
+    }
+
+    async fn drop_table(&self, table: &TableName) -> Result<(), Fault> {
+        self.inner.drop_table(table).await
+    }
+
+    async fn set_stage(&self, table: &TableName, stage: TableStage) -> Result<(), Fault> {
+        self.inner.set_stage(table, stage).await
+    }
+
+    async fn stop_table(&self, fault: &Fault, position: &Position) -> Result<(), Fault> {
+        self.inner.stop_table(fault, position).await
+    }
+
+    async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
+        self.inner.create_database(database).await
+    }
+
+    async fn create_table(&self, table: &Table, defer_indexes: bool) -> Result<(), Fault> {
+        self.inner.create_table(table, defer_indexes).await
+    }
+
+    async fn chunks(&self, table: &TableName) -> Result<Vec<Chunk>, Fault> {
+        self.inner.chunks(table).await
+    }
+
+    async fn plan_chunk(&self, table: &TableName, chunk: &Chunk) -> Result<(), Fault> {
+        self.inner.plan_chunk(table, chunk).await
+    }
+
+    async fn load_chunk(
+        &self,
+        table: &Table,
+        chunk: &Chunk,
+        rows: RowReceiver,
+    ) -> Result<LoadOutcome, Fault> {
+        self.inner.load_chunk(table, chunk, rows).await
+    }
+
+    async fn load_chunk_careful(
+        &self,
+        table: &Table,
+        chunk: &Chunk,
+        rows: RowReceiver,
+    ) -> Result<LoadOutcome, Fault> {
+        self.inner.load_chunk_careful(table, chunk, rows).await
+    }
+
+    async fn load_exact(
+        &self,
+        state: &TableState,
+        rows: RowReceiver,
+    ) -> Result<LoadOutcome, Fault> {
+        self.inner.load_exact(state, rows).await
+    }
+
+    async fn add_indexes(&self, table: &Table) -> Result<(), Fault> {
+        self.inner.add_indexes(table).await
+    }
+
+    async fn add_foreign_keys(&self, table: &Table) -> Result<(), Fault> {
+        self.inner.add_foreign_keys(table).await
+    }
+
+    async fn owed(&self) -> Result<Vec<Owed>, Fault> {
+        self.inner.owed().await
+    }
+
+    async fn apply(
+        &self,
+        _worker: usize,
+        changes: &[Change],
+        mode: ApplyMode,
+    ) -> Result<ApplyOutcome, Fault> {
+        self.inner.apply(changes, mode).await
+    }
+
+    async fn open_commit(&self, mode: ApplyMode) -> Result<Box<dyn GroupCommit>, Fault> {
+        let group = commit::open(Arc::clone(&self.inner), mode).await?;
+        Ok(Box::new(group))
+    }
+
+    async fn run_ddl(
+        &self,
+        ddl: &Ddl,
+        before: &Checkpoint,
+        after: &Checkpoint,
+        selection: &SelectSpec,
+    ) -> Result<Vec<DdlEffect>, Fault> {
+        self.inner.run_ddl(ddl, before, after, selection).await
+    }
+
+    async fn put_progress(&self, progress: &str) -> Result<(), Fault> {
+        self.inner.put_progress(progress).await
+    }
+
+    async fn progress(&self) -> Result<Option<(u64, String)>, Fault> {
+        self.inner.progress().await
+    }
+
+    async fn raise_auto_increment(&self, table: &TableName, next: u64) -> Result<(), Fault> {
+        self.inner.raise_auto_increment(table, next).await
+    }
+
+    async fn fence(&self) -> Result<(), Fault> {
+        self.inner.fence().await
+    }
+
+    async fn schema_diff(&self, tables: &[Table]) -> Result<Vec<SchemaDifference>, Fault> {
+        self.inner.schema_diff(tables).await
+    }
+
+    async fn read_exact(&self, table: &Table, rows: &RowSender) -> Result<Checkpoint, Fault> {
+        self.inner.read_exact(table, rows).await
+    }
+
+    fn unanswered(&self, seconds: u64) -> Vec<Unanswered> {
+        self.inner.activity.unanswered(seconds)
+    }
+}

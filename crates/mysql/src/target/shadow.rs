@@ -1,0 +1,329 @@
+//! Shadow tables: a statement of the source runs on an empty copy first, and the copy is read back.
+//!
+//! Owns the shadow database. A dry run finds what the target refuses before the real table is
+//! touched, and what the columns are afterwards without guessing. One shadow at a time per server.
+
+use super::Inner;
+use super::claim::{release_lock, take_lock};
+use super::fault;
+use super::road::Road;
+use super::schema::neutral_definition;
+use super::store::StoredTable;
+use crate::catalog::{read_databases, read_table};
+use crate::ddl::definition::{Definition, Keys, RenderOptions};
+use crate::ddl::{Context, Statement, carried, sql_mode_names};
+use crate::session::{Session, SessionError, SessionKind};
+use wherry_model::change::DdlSession;
+use wherry_model::name::quote;
+use wherry_model::{Ddl, Fault, Table, TableName};
+
+/// Another task on this server may be in a dry run; one takes a moment.
+const LOCK_TRIES_MAX: u32 = 60;
+const LOCK_STEP_SECONDS: u64 = 5;
+
+/// The name of the copy that a `LIKE` points to; its own could be the new table's.
+const LIKE_NAME: &str = "wherry_like";
+
+/// What a dry run is to do.
+pub(super) struct DryRun<'a> {
+    pub(super) ddl: &'a Ddl,
+    pub(super) statement: &'a Statement,
+    /// The table that the statement makes or changes.
+    pub(super) subject: &'a TableName,
+    /// The name it has afterwards.
+    pub(super) renamed: &'a TableName,
+    /// The subject before the statement; `None` where it is made by it.
+    pub(super) before: Option<&'a StoredTable>,
+    /// The table that `LIKE` names.
+    pub(super) like: Option<&'a StoredTable>,
+}
+
+/// Why the shadow does not have what the statement says.
+pub(super) enum ShadowFault {
+    /// The target refuses the statement; the table is to stop.
+    Refused(Fault),
+    Failed(Fault),
+}
+
+impl From<Fault> for ShadowFault {
+    fn from(fault: Fault) -> ShadowFault {
+        match fault.class {
+            wherry_model::Class::Operator => ShadowFault::Refused(fault),
+            _ => ShadowFault::Failed(fault),
+        }
+    }
+}
+
+impl Inner {
+    fn shadow_database(&self) -> String {
+        format!("{}_shadow", self.state.database())
+    }
+
+    /// Runs the statement on an empty copy; the table as it is afterwards, under its real name.
+    pub(super) async fn dry_run(&self, run: &DryRun<'_>) -> Result<Table, ShadowFault> {
+        let mut session = self.own_session(SessionKind::Write).await?;
+        session.set_label(format!("try a definition of {}", run.subject));
+        let lock = format!(
+            "wherry/shadow/{:x}",
+            xxhash_rust::xxh3::xxh3_64(self.state.database().as_bytes())
+        );
+        let mut tries = 0;
+        while !take_lock(&mut session, &lock, LOCK_STEP_SECONDS).await? {
+            tries += 1;
+            if tries == LOCK_TRIES_MAX {
+                return Err(ShadowFault::Failed(Fault::transient(
+                    "TGT-042",
+                    "another task has used the shadow database for minutes",
+                )));
+            }
+        }
+        let result = self.dry_run_locked(&mut session, run).await;
+        let gone = format!("DROP DATABASE IF EXISTS {}", quote(&self.shadow_database()));
+        if !session.is_broken() {
+            session
+                .execute(gone)
+                .await
+                .map_err(|error| ShadowFault::Failed(error.into_fault()))?;
+            release_lock(&mut session, &lock).await?;
+            session.close().await;
+        }
+        result
+    }
+
+    async fn dry_run_locked(
+        &self,
+        session: &mut Session,
+        run: &DryRun<'_>,
+    ) -> Result<Table, ShadowFault> {
+        let shadow = self.shadow_database();
+        self.make_shadow_database(session, &shadow, &run.subject.database)
+            .await?;
+        let subject = TableName::new(shadow.as_str(), run.subject.table.as_str());
+        let renamed = TableName::new(shadow.as_str(), run.renamed.table.as_str());
+        let like = TableName::new(shadow.as_str(), LIKE_NAME);
+        if let Some(before) = run.before {
+            self.make_copy(session, before, &subject).await?;
+        }
+        if let Some(source) = run.like {
+            self.make_copy(session, source, &like).await?;
+        }
+        apply_session(session, &run.ddl.session, self.source_version.is_mariadb()).await?;
+        let like_name = run.like.map(|stored| &stored.state.table.name);
+        let map = |name: &TableName| {
+            if name == run.subject {
+                subject.clone()
+            } else if name == run.renamed {
+                renamed.clone()
+            } else if Some(name) == like_name {
+                like.clone()
+            } else {
+                name.clone()
+            }
+        };
+        let sql = carried(&run.ddl.statement, run.statement, &map);
+        session
+            .execute(sql)
+            .await
+            .map_err(|error| refused(error, run.subject))?;
+        self.read_back(&renamed, run.renamed).await
+    }
+
+    /// With the character set of the real database, which a CREATE TABLE may take its own from.
+    async fn make_shadow_database(
+        &self,
+        session: &mut Session,
+        shadow: &str,
+        like: &str,
+    ) -> Result<(), Fault> {
+        let found = read_databases(session, &[like.to_owned()]).await?;
+        let charset = found.first().map_or_else(String::new, |database| {
+            format!(
+                " DEFAULT CHARACTER SET {} COLLATE {}",
+                quote(&database.charset),
+                quote(&database.collation)
+            )
+        });
+        for sql in [
+            format!("DROP DATABASE IF EXISTS {}", quote(shadow)),
+            format!("CREATE DATABASE {}{charset}", quote(shadow)),
+            format!("USE {}", quote(shadow)),
+        ] {
+            if let Err(error) = session.execute(sql).await {
+                let denied = error.server_code() == Some(1044);
+                let fault = error.into_fault();
+                return Err(if denied {
+                    fault.hint(format!(
+                        "Grant ALL on database `{shadow}` to the account of the target."
+                    ))
+                } else {
+                    fault
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn make_copy(
+        &self,
+        session: &mut Session,
+        stored: &StoredTable,
+        name: &TableName,
+    ) -> Result<(), ShadowFault> {
+        let table = &stored.state.table;
+        let definition = self
+            .translate(&table.definition, &table.name, stored.dialect)
+            .await?;
+        let sql = definition.render(&RenderOptions {
+            name,
+            keys: Keys::All,
+            foreign_keys: true,
+            auto_increment: false,
+        });
+        session
+            .execute(sql)
+            .await
+            .map(drop)
+            .map_err(|error| refused(error, &table.name))
+    }
+
+    /// Columns and definition of the shadow table, as if it stood at its real place.
+    async fn read_back(&self, shadow: &TableName, name: &TableName) -> Result<Table, ShadowFault> {
+        let mut session = self.own_session(SessionKind::Control).await?;
+        let found = read_table(&mut session, shadow).await?;
+        let Some(mut table) = found else {
+            return Err(ShadowFault::Failed(fault::state_moved(
+                "the statement left no table",
+            )));
+        };
+        session.close().await;
+        let context = Context::new(&shadow.database, self.dialect().await?);
+        let definition = Definition::parse(&table.definition, &context).map_err(Fault::from)?;
+        let back = |reference: &TableName| {
+            if reference.database == shadow.database {
+                TableName::new(name.database.as_str(), reference.table.as_str())
+            } else {
+                reference.clone()
+            }
+        };
+        table.definition = definition.map_references(&back).render(&RenderOptions {
+            name,
+            keys: Keys::All,
+            foreign_keys: true,
+            auto_increment: true,
+        });
+        table.name = name.clone();
+        Ok(table)
+    }
+
+    /// What the definition of a table says, without its counter; two equal ones need no change.
+    pub(super) async fn fingerprint(&self, name: &TableName) -> Result<String, Fault> {
+        let mut session = self.own_session(SessionKind::Control).await?;
+        let text = neutral_definition(&mut session, name).await?;
+        session.close().await;
+        let Some(text) = text else {
+            return Ok("absent".to_owned());
+        };
+        let context = Context::new(&name.database, self.dialect().await?);
+        let definition =
+            Definition::parse(&text, &context).map_err(|error| Fault::from(error).table(name))?;
+        let hash = xxhash_rust::xxh3::xxh3_128(definition.fingerprint_text().as_bytes());
+        Ok(format!("{hash:032x}"))
+    }
+}
+
+fn refused(error: SessionError, table: &TableName) -> ShadowFault {
+    if fault::is_answered(&error) && !fault::is_retry(&error) {
+        ShadowFault::Refused(fault::ddl_fault(error, table))
+    } else {
+        ShadowFault::Failed(error.into_fault())
+    }
+}
+
+/// Puts a session into the state that the source ran the statement under. What this server or
+/// account does not have is left as it is; statements are UTF-8, so the client's character set stays.
+pub(super) async fn apply_session(
+    session: &mut Session,
+    state: &DdlSession,
+    mariadb: bool,
+) -> Result<(), Fault> {
+    let mut settings = vec!["foreign_key_checks=0".to_owned()];
+    if let Some(bits) = state.sql_mode {
+        let modes: Vec<&str> = sql_mode_names(bits, mariadb)
+            .into_iter()
+            .filter(|mode| mode.accepted)
+            .map(|mode| mode.name)
+            .collect();
+        settings.push(format!("sql_mode='{}'", modes.join(",")));
+    }
+    if state.timestamp > 0 {
+        settings.push(format!(
+            "timestamp={}.{:06}",
+            state.timestamp, state.microseconds
+        ));
+    }
+    if let Some(zone) = state.time_zone.as_deref().filter(|zone| is_zone(zone)) {
+        settings.push(format!("time_zone='{zone}'"));
+    }
+    if let Some([_, connection, server]) = state.charsets {
+        settings.push(format!("collation_connection={connection}"));
+        settings.push(format!("collation_server={server}"));
+    }
+    if let Some(collation) = state.default_collation_utf8mb4 {
+        settings.push(format!("default_collation_for_utf8mb4={collation}"));
+    }
+    if let Some(explicit) = state.explicit_defaults_for_timestamp {
+        settings.push(format!(
+            "explicit_defaults_for_timestamp={}",
+            u8::from(explicit)
+        ));
+    }
+    settings.push("sql_generate_invisible_primary_key=OFF".to_owned());
+    for setting in settings {
+        match session.execute(format!("SET SESSION {setting}")).await {
+            Ok(_) => {}
+            Err(error) if fault::is_answered(&error) => {
+                tracing::debug!(setting, "the target does not take a setting of the source");
+            }
+            Err(error) => return Err(error.into_fault()),
+        }
+    }
+    Ok(())
+}
+
+/// A source's `SYSTEM` says nothing here; the session keeps UTC then.
+fn is_zone(zone: &str) -> bool {
+    zone != "SYSTEM"
+        && zone
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-:/_".contains(&byte))
+}
+
+/// Puts the road's session into the statement's state, with the default database for it.
+pub(super) async fn prepare_road(
+    road: &mut Road<'_>,
+    ddl: &Ddl,
+    database: &str,
+    mariadb: bool,
+) -> Result<(), Fault> {
+    let session = road.session();
+    match session.execute(format!("USE {}", quote(database))).await {
+        Ok(_) => {}
+        // The database is gone or not yet there; every name in the statement is qualified.
+        Err(error) if fault::is_answered(&error) => {}
+        Err(error) => return Err(error.into_fault()),
+    }
+    apply_session(session, &ddl.session, mariadb).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_cannot_leave_their_quotes() {
+        assert!(is_zone("Europe/Berlin"));
+        assert!(is_zone("+02:00"));
+        assert!(!is_zone("SYSTEM"));
+        assert!(!is_zone("x'; DROP TABLE t; --"));
+    }
+}
