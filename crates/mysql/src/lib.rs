@@ -1,6 +1,10 @@
-//! Everything that knows MySQL: sessions, binlog, definitions, and the two ports on top.
+//! MySQL and MariaDB: the one crate that speaks their wire protocol.
 //!
-//! Must not decide the order of phases and must not print. Read on in `ddl` for statements and
-//! definitions as text.
+//! Owns sessions, the binlog, definitions and the two ports' implementations. Must not decide
+//! what happens next: that is the engine's. Read on in `session`, then `flavour`.
 
 pub mod ddl;
+pub mod flavour;
+pub mod session;
+
+pub use flavour::{Flavour, ServerVersion};
