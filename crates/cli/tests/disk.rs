@@ -1,8 +1,8 @@
 //! A target whose disk is full: it hangs, Wherry says so, and goes on when there is space.
 
 use crate::runner::Wherry;
-use wherry_testkit::shim::Shim;
-use wherry_testkit::{Flavour, Server, ServerOptions, oracle};
+use wherry_testkit::Shim;
+use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_outlived() {
@@ -32,5 +32,5 @@ async fn a_full_disk_is_told_and_outlived() {
     shim.switch_off().expect("there is space again");
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
-    oracle::compare(&source.url("root"), &target.url("root"), &["shop"]).await.expect("comparison").assert_equal();
+    compare(&source.url("root"), &target.url("root"), &["shop"]).await.expect("comparison").assert_equal();
 }

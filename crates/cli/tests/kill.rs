@@ -2,10 +2,7 @@
 
 use crate::runner::{Running, Wherry};
 use std::time::Duration;
-use wherry_testkit::random::Random;
-use wherry_testkit::shop::Shop;
-use wherry_testkit::workload::{Workload, WorkloadOptions};
-use wherry_testkit::{Flavour, Server, ServerOptions, oracle};
+use wherry_testkit::{Flavour, Random, Server, ServerOptions, Shop, Workload, WorkloadOptions, compare};
 
 /// How often to kill in which phase, and how much there is to load.
 struct Plan {
@@ -56,8 +53,9 @@ fn is_in(running: &Running, phase: &str) -> bool {
 }
 
 async fn kill_and_resume(plan: Plan) {
-    let mut random = Random::new(Random::fresh_seed());
-    println!("kill seed {}", random.seed());
+    let seed = Random::fresh_seed();
+    println!("kill seed {seed}");
+    let mut random = Random::new(seed);
     let options = ServerOptions {
         gtid: true,
         buffer_pool_mib: 256,
@@ -123,7 +121,7 @@ async fn kill_and_resume(plan: Plan) {
     writers.hold().await.expect("writers rest");
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
-    oracle::compare(&source.url("root"), &target.url("root"), &["shop"])
+    compare(&source.url("root"), &target.url("root"), &["shop"])
         .await
         .expect("comparison")
         .assert_equal();

@@ -7,8 +7,7 @@ use crate::runner::Wherry;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use wherry_testkit::stall::CommitStall;
-use wherry_testkit::{Flavour, Server, ServerOptions, oracle};
+use wherry_testkit::{CommitStall, Flavour, Server, ServerOptions, compare};
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -76,7 +75,7 @@ async fn race(flavour: Flavour, gtid: bool, rotate: bool) {
     running.hear_strict();
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
-    oracle::compare(&source.url("root"), &target.url("root"), &["shop"]).await.expect("comparison").assert_equal();
+    compare(&source.url("root"), &target.url("root"), &["shop"]).await.expect("comparison").assert_equal();
 }
 
 #[tokio::test(flavor = "multi_thread")]
