@@ -71,7 +71,7 @@ fn refusal(code: &'static str, message: String) -> Refusal {
 }
 
 /// The clauses of an `ALTER TABLE`, as ranges of tokens without their commas.
-fn clauses(statement: &Statement) -> Vec<Range<usize>> {
+pub(super) fn clauses(statement: &Statement) -> Vec<Range<usize>> {
     let mut clauses = Vec::new();
     let mut depth = 0i32;
     let mut begin = statement.body;

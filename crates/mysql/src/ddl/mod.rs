@@ -16,6 +16,7 @@ mod lexer;
 mod sql_mode;
 mod statement;
 mod transaction;
+mod translate;
 
 #[cfg(test)]
 mod tests;

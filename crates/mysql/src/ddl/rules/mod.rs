@@ -38,6 +38,7 @@ use super::statement::{Context, Dialect};
 use wherry_model::TableName;
 use wherry_model::name::quote;
 
+pub(super) use charset::default_collation;
 pub use diff::diff;
 
 /// A place where a rule changed the definition.
