@@ -90,7 +90,7 @@ fn bytes(cursor: &mut Cursor) -> Option<Vec<u8>> {
 
 fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let digits = digits.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     digits

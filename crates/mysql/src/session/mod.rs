@@ -126,12 +126,13 @@ impl Session {
             session.wire.set_time_limit(endpoint.read_timeout);
             Ok(session)
         });
-        opened.await.unwrap_or_else(|_| {
-            Err(SessionError::Connect {
+        match opened.await {
+            Ok(Err(SessionError::Timeout { .. })) | Err(_) => Err(SessionError::Connect {
                 address: endpoint.address(),
                 reason: ConnectReason::NoAnswer(limit),
-            })
-        })
+            }),
+            Ok(result) => result,
+        }
     }
 
     pub fn version(&self) -> &ServerVersion {
@@ -289,7 +290,25 @@ impl Session {
         }
         self.watch();
         self.wire.begin(doing);
-        self.wire.send(&[command], body).await
+        self.send(&[command], body).await
+    }
+
+    /// Sends a packet. A server that closes in the middle of it has often said why before, for
+    /// example that the packet is too large: that is the error then, not the lost connection.
+    async fn send(&mut self, head: &[u8], body: &[u8]) -> Result<(), SessionError> {
+        let Err(error) = self.wire.send(head, body).await else {
+            return Ok(());
+        };
+        self.unwatch();
+        if !matches!(error, SessionError::Io { .. }) {
+            return Err(error);
+        }
+        match timeout(CLOSE_TIMEOUT, self.wire.read()).await {
+            Ok(Ok(payload)) if payload.first() == Some(&ERROR_MARK) => {
+                Err(server_error(payload, 0))
+            }
+            _ => Err(error),
+        }
     }
 
     fn end(&mut self) {

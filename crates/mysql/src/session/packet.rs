@@ -145,12 +145,9 @@ pub(super) fn parse_ok(payload: &[u8]) -> Option<(Outcome, u16)> {
     let last_insert_id = cursor.length()?;
     let status = cursor.u16()?;
     let warnings = cursor.u16()?;
-    // Without session tracking the rest of the packet is the text; MySQL puts its length before
-    // it, MariaDB and old servers do too unless it is empty.
-    let info = match Cursor(cursor.0).string() {
-        Some(text) if text.len() < cursor.0.len() => text,
-        _ => cursor.0,
-    };
+    // Without session tracking the rest of the packet is a text with its length before it; some
+    // proxies leave the length out.
+    let info = Cursor(cursor.0).string().unwrap_or(cursor.0);
     let outcome = Outcome {
         affected_rows,
         last_insert_id,
@@ -278,7 +275,7 @@ mod tests {
     #[test]
     fn ok_packets_carry_counts_and_text() {
         let payload =
-            b"\x00\xFC\x2C\x01\x05\x02\x00\x03\x00\x28Records: 300  Deleted: 0  Skipped: 0  Warn";
+            b"\x00\xFC\x2C\x01\x05\x02\x00\x03\x00\x2ARecords: 300  Deleted: 0  Skipped: 0  Warn";
         let (outcome, status) = parse_ok(payload).expect("parsed");
         assert_eq!(outcome.affected_rows, 300);
         assert_eq!(outcome.last_insert_id, 5);

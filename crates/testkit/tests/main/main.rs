@@ -1,3 +1,5 @@
-//! Real servers start, answer, crash, come back and leave nothing behind.
+//! Real servers start, answer, crash, come back and leave nothing behind; oracle, workload and faults do their work.
 
+mod faults;
+mod oracle;
 mod servers;

@@ -1,0 +1,531 @@
+//! Says whether two servers hold the same tables, in a way that shares nothing with Wherry.
+//!
+//! The servers themselves print each value, our client only counts rows: a row of the source adds one to its
+//! digest's count, a row of the target takes one away, and whatever is not zero at the end differs. So it needs no
+//! key and no idea of a collation's order. Both sides are read from snapshots opened at the beginning, so the
+//! target may be written to as soon as the oracle has been opened; the schema must stand still.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
+
+use crate::failure::{Failure, Result};
+
+/// How many differing rows of a table are kept with their values; others are only counted.
+const KEPT_ROWS_MAX: usize = 2000;
+/// How many differences of a table are described.
+const DESCRIBED_MAX: usize = 10;
+
+/// What a comparison found.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    pub tables: usize,
+    /// Rows of the source that were read and compared.
+    pub rows: u64,
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that is not the same on both sides.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    /// `database`.`table`
+    pub table: String,
+    /// The row's primary key as text; the whole row where there is none; empty for the definition.
+    pub key: String,
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.table, self.key, self.what)
+    }
+}
+
+impl Comparison {
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    /// Ends the test with a list of what differs.
+    pub fn assert_equal(&self) {
+        let lines: Vec<String> = self.differences.iter().map(Difference::to_string).collect();
+        assert!(
+            self.is_equal(),
+            "source and target differ:\n{}",
+            lines.join("\n")
+        );
+    }
+}
+
+/// Two open snapshots, one of each side.
+pub struct Oracle {
+    source: Conn,
+    target: Conn,
+}
+
+/// Compares all base tables of the databases now. Both sides should be quiet.
+pub async fn compare(source_url: &str, target_url: &str, databases: &[&str]) -> Result<Comparison> {
+    Oracle::open(source_url, target_url)
+        .await?
+        .compare(databases)
+        .await
+}
+
+impl Oracle {
+    /// Opens both snapshots; what is committed later is not seen.
+    pub async fn open(source_url: &str, target_url: &str) -> Result<Oracle> {
+        Ok(Oracle {
+            source: snapshot(source_url).await?,
+            target: snapshot(target_url).await?,
+        })
+    }
+
+    pub async fn compare(mut self, databases: &[&str]) -> Result<Comparison> {
+        let mut comparison = Comparison::default();
+        for database in databases {
+            let source = tables(&mut self.source, database).await?;
+            let target = tables(&mut self.target, database).await?;
+            for (name, definition) in &source {
+                let table = format!("`{database}`.`{name}`");
+                match target.get(name) {
+                    None => comparison
+                        .differences
+                        .push(missing(&table, "is missing in the target")),
+                    Some(other) => {
+                        self.compare_table(&table, definition, other, &mut comparison)
+                            .await?
+                    }
+                }
+            }
+            for name in target.keys().filter(|name| !source.contains_key(*name)) {
+                comparison.differences.push(missing(
+                    &format!("`{database}`.`{name}`"),
+                    "is in the target only",
+                ));
+            }
+        }
+        comparison
+            .differences
+            .sort_by(|a, b| (&a.table, &a.key).cmp(&(&b.table, &b.key)));
+        self.source.disconnect().await?;
+        self.target.disconnect().await?;
+        Ok(comparison)
+    }
+
+    async fn compare_table(
+        &mut self,
+        table: &str,
+        source: &Definition,
+        target: &Definition,
+        into: &mut Comparison,
+    ) -> Result<()> {
+        into.tables += 1;
+        for what in source.differences(target) {
+            into.differences.push(missing(table, &what));
+        }
+        if source
+            .columns
+            .iter()
+            .map(|column| &column.name)
+            .ne(target.columns.iter().map(|column| &column.name))
+        {
+            return Ok(());
+        }
+        let query = select(table, source);
+        let mut unmatched = Unmatched::default();
+        let mut left = self
+            .source
+            .query_iter(query.as_str())
+            .await
+            .map_err(|error| Failure::because(format!("source: {query}"), error))?;
+        let mut right = self
+            .target
+            .query_iter(query.as_str())
+            .await
+            .map_err(|error| Failure::because(format!("target: {query}"), error))?;
+        let (mut left_open, mut right_open) = (true, true);
+        // In turns, so that equal rows of two equally ordered results cancel out at once and memory stays small.
+        while left_open || right_open {
+            if left_open {
+                match left.next().await? {
+                    Some(row) => {
+                        into.rows += 1;
+                        unmatched.count(row, 1);
+                    }
+                    None => left_open = false,
+                }
+            }
+            if right_open {
+                match right.next().await? {
+                    Some(row) => unmatched.count(row, -1),
+                    None => right_open = false,
+                }
+            }
+        }
+        into.differences.extend(unmatched.describe(table, source));
+        Ok(())
+    }
+}
+
+fn missing(table: &str, what: &str) -> Difference {
+    Difference {
+        table: table.to_owned(),
+        key: String::new(),
+        what: what.to_owned(),
+    }
+}
+
+async fn snapshot(url: &str) -> Result<Conn> {
+    let options =
+        Opts::from_url(url).map_err(|error| Failure::because("not a server address", error))?;
+    let options = OptsBuilder::from_opts(options)
+        .prefer_socket(false)
+        .max_allowed_packet(Some(1 << 30));
+    let mut connection = Conn::new(options).await?;
+    for statement in [
+        "SET NAMES utf8mb4",
+        "SET time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600",
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+    ] {
+        connection
+            .query_drop(statement)
+            .await
+            .map_err(|error| Failure::because(statement, error))?;
+    }
+    Ok(connection)
+}
+
+/// A table as `information_schema` tells it, reduced to what means the same on every version.
+#[derive(Debug, Default)]
+struct Definition {
+    columns: Vec<Column>,
+    /// Index name, uniqueness and parts, as one line each.
+    indexes: Vec<String>,
+    primary: Vec<String>,
+    foreign_keys: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: String,
+    kind: String,
+    nullable: bool,
+}
+
+impl Definition {
+    fn differences(&self, target: &Definition) -> Vec<String> {
+        let columns = |definition: &Definition| -> Vec<String> {
+            let line = |column: &Column| {
+                format!(
+                    "{} {}{}",
+                    column.name,
+                    column.kind,
+                    if column.nullable { "" } else { " not null" }
+                )
+            };
+            definition.columns.iter().map(line).collect()
+        };
+        let compared = [
+            ("columns", columns(self), columns(target)),
+            ("indexes", self.indexes.clone(), target.indexes.clone()),
+            (
+                "foreign keys",
+                self.foreign_keys.clone(),
+                target.foreign_keys.clone(),
+            ),
+        ];
+        let mut differences = Vec::new();
+        for (what, source, target) in compared {
+            let gone: Vec<&String> = source
+                .iter()
+                .filter(|line| !target.contains(line))
+                .collect();
+            let new: Vec<&String> = target
+                .iter()
+                .filter(|line| !source.contains(line))
+                .collect();
+            if source != target {
+                differences.push(format!(
+                    "its {what} differ: only in the source {gone:?}, only in the target {new:?}"
+                ));
+            }
+        }
+        differences
+    }
+}
+
+async fn tables(
+    connection: &mut Conn,
+    database: &str,
+) -> Result<std::collections::BTreeMap<String, Definition>> {
+    let mut tables: std::collections::BTreeMap<String, Definition> = Default::default();
+    let schema = database.replace('\'', "''");
+    let names = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{schema}' AND TABLE_TYPE = 'BASE TABLE'"
+    );
+    for name in connection.query::<String, _>(names).await? {
+        tables.insert(name, Definition::default());
+    }
+    let columns = format!(
+        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = '{schema}' ORDER BY TABLE_NAME, ORDINAL_POSITION"
+    );
+    for (table, name, kind, nullable) in connection
+        .query::<(String, String, String, String), _>(columns)
+        .await?
+    {
+        if let Some(definition) = tables.get_mut(&table) {
+            definition.columns.push(Column {
+                name,
+                kind: kind.to_lowercase(),
+                nullable: nullable == "YES",
+            });
+        }
+    }
+    let indexes = format!(
+        "SELECT TABLE_NAME, INDEX_NAME, CAST(NON_UNIQUE AS CHAR), GROUP_CONCAT(CONCAT_WS(':', COLUMN_NAME, SUB_PART) ORDER BY SEQ_IN_INDEX) \
+         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = '{schema}' GROUP BY TABLE_NAME, INDEX_NAME, NON_UNIQUE ORDER BY 1, 2"
+    );
+    for (table, index, non_unique, parts) in connection
+        .query::<(String, String, String, Option<String>), _>(indexes)
+        .await?
+    {
+        let Some(definition) = tables.get_mut(&table) else {
+            continue;
+        };
+        let parts = parts.unwrap_or_default();
+        if index == "PRIMARY" {
+            definition.primary = parts
+                .split(',')
+                .map(|part| part.split(':').next().unwrap_or(part).to_owned())
+                .collect();
+        }
+        definition.indexes.push(format!(
+            "{index}{} ({parts})",
+            if non_unique == "0" { " unique" } else { "" }
+        ));
+    }
+    let keys = format!(
+        "SELECT TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, \
+         GROUP_CONCAT(CONCAT(COLUMN_NAME, '=', REFERENCED_COLUMN_NAME) ORDER BY ORDINAL_POSITION) \
+         FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = '{schema}' AND REFERENCED_TABLE_NAME IS NOT NULL \
+         GROUP BY TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME ORDER BY 1, 2"
+    );
+    for (table, name, referenced, parts) in connection
+        .query::<(String, String, String, String), _>(keys)
+        .await?
+    {
+        if let Some(definition) = tables.get_mut(&table) {
+            definition
+                .foreign_keys
+                .push(format!("{name} to {referenced} ({parts})"));
+        }
+    }
+    Ok(tables)
+}
+
+/// Every column as the server prints it, in bytes; by primary key where there is one.
+fn select(table: &str, definition: &Definition) -> String {
+    let expression = |column: &Column| {
+        let name = format!("`{}`", column.name.replace('`', "``"));
+        match column.kind.as_str() {
+            "json" => format!("CAST(CAST({name} AS CHAR CHARACTER SET utf8mb4) AS BINARY)"),
+            // As a FLOAT the text would show six digits only.
+            "float" => format!("CAST({name} + 0e0 AS BINARY)"),
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geomcollection" | "geometrycollection" | "vector" => {
+                format!("HEX({name})")
+            }
+            _ => format!("CAST({name} AS BINARY)"),
+        }
+    };
+    let columns: Vec<String> = definition.columns.iter().map(expression).collect();
+    let quoted = |name: &String| format!("`{}`", name.replace('`', "``"));
+    let order = if definition.primary.is_empty() {
+        (1..=columns.len())
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+    } else {
+        definition.primary.iter().map(quoted).collect()
+    };
+    format!(
+        "SELECT {} FROM {table} ORDER BY {}",
+        columns.join(", "),
+        order.join(", ")
+    )
+}
+
+/// Rows seen more often on one side than on the other so far.
+#[derive(Default)]
+struct Unmatched {
+    rows: HashMap<(u64, u64), (i64, Option<Values>)>,
+}
+
+impl Unmatched {
+    fn count(&mut self, row: Row, side: i64) {
+        let values: Vec<Option<Vec<u8>>> = row.unwrap().into_iter().map(bytes).collect();
+        let digest = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            (salt, &values).hash(&mut hasher);
+            hasher.finish()
+        };
+        let kept = self.rows.len();
+        match self.rows.entry((digest(1), digest(2))) {
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().0 += side;
+                if entry.get().0 == 0 {
+                    entry.remove();
+                }
+            }
+            Entry::Vacant(entry) => {
+                entry.insert((side, (kept < KEPT_ROWS_MAX).then_some(values)));
+            }
+        }
+    }
+
+    /// Puts the leftover rows of both sides together by key.
+    fn describe(self, table: &str, definition: &Definition) -> Vec<Difference> {
+        let total = self.rows.len();
+        let mut by_key: std::collections::BTreeMap<String, Pair> = Default::default();
+        for (count, values) in self.rows.into_values() {
+            let Some(values) = values else { continue };
+            let pair = by_key.entry(key_text(definition, &values)).or_default();
+            let side = if count > 0 {
+                &mut pair.source
+            } else {
+                &mut pair.target
+            };
+            *side = Some((values, count.unsigned_abs()));
+        }
+        let described = by_key.into_iter().take(DESCRIBED_MAX);
+        let mut differences: Vec<Difference> = described
+            .map(|(key, pair)| Difference {
+                table: table.to_owned(),
+                key,
+                what: pair.describe(definition),
+            })
+            .collect();
+        if total > differences.len() * 2 {
+            differences.push(missing(
+                table,
+                &format!("{total} row images are on one side only, the first are shown"),
+            ));
+        }
+        differences
+    }
+}
+
+/// One row; NULL is none.
+type Values = Vec<Option<Vec<u8>>>;
+type Counted = (Values, u64);
+
+/// What is left of one key on both sides.
+#[derive(Default)]
+struct Pair {
+    source: Option<Counted>,
+    target: Option<Counted>,
+}
+
+impl Pair {
+    fn describe(&self, definition: &Definition) -> String {
+        match (&self.source, &self.target) {
+            (Some((source, _)), Some((target, _))) => {
+                let differ = definition
+                    .columns
+                    .iter()
+                    .zip(source.iter().zip(target))
+                    .filter(|(_, (a, b))| a != b);
+                let lines: Vec<String> = differ
+                    .map(|(column, (a, b))| {
+                        format!("{} is {} and {}", column.name, shown(a), shown(b))
+                    })
+                    .collect();
+                format!("differs, source and target: {}", lines.join("; "))
+            }
+            (Some((_, count)), None) => format!("is missing in the target ({count} times)"),
+            (None, Some((_, count))) => format!("is in the target only ({count} times)"),
+            (None, None) => "differs".to_owned(),
+        }
+    }
+}
+
+fn key_text(definition: &Definition, values: &[Option<Vec<u8>>]) -> String {
+    let in_key = |column: &Column| {
+        definition.primary.is_empty() || definition.primary.contains(&column.name)
+    };
+    let parts = definition
+        .columns
+        .iter()
+        .zip(values)
+        .filter(|(column, _)| in_key(column));
+    let parts: Vec<String> = parts
+        .map(|(column, value)| format!("{}={}", column.name, shown(value)))
+        .collect();
+    format!("({})", parts.join(", "))
+}
+
+fn shown(value: &Option<Vec<u8>>) -> String {
+    match value {
+        None => "NULL".to_owned(),
+        Some(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) if text.len() <= 60 => format!("{text:?}"),
+            Ok(text) => format!(
+                "{:?}... ({} bytes)",
+                text.chars().take(50).collect::<String>(),
+                text.len()
+            ),
+            Err(_) => {
+                let start: String = bytes
+                    .iter()
+                    .take(24)
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                format!("0x{start}... ({} bytes)", bytes.len())
+            }
+        },
+    }
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(bytes),
+        other => Some(other.as_sql(true).into_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_select_names_every_column_and_orders_by_the_key() {
+        let column = |name: &str, kind: &str| Column {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            nullable: false,
+        };
+        let mut definition = Definition {
+            columns: vec![column("a", "int"), column("f`", "float")],
+            ..Definition::default()
+        };
+        assert_eq!(
+            select("`d`.`t`", &definition),
+            "SELECT CAST(`a` AS BINARY), CAST(`f``` + 0e0 AS BINARY) FROM `d`.`t` ORDER BY 1, 2"
+        );
+        definition.primary = vec!["a".to_owned()];
+        assert!(select("`d`.`t`", &definition).ends_with("ORDER BY `a`"));
+    }
+
+    #[test]
+    fn values_are_shown_short() {
+        assert_eq!(shown(&None), "NULL");
+        assert_eq!(shown(&Some(b"it".to_vec())), "\"it\"");
+        assert!(shown(&Some(vec![0xff; 100])).ends_with("... (100 bytes)"));
+    }
+}
