@@ -1,3 +1,4 @@
 //! Tests of this crate on real servers.
 
+mod ddl;
 mod session;
