@@ -31,7 +31,7 @@ soak:
 	$(XTASK) soak
 
 demo:
-	$(XTASK) demo $(if $(KEEP),--keep)
+	$(XTASK) demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 bench:
 	$(XTASK) bench

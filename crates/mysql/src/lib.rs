@@ -3,13 +3,16 @@
 //! Owns sessions, the binlog, definitions and the two ports' implementations. Must not decide
 //! what happens next: that is the engine's. Read on in `session`, then `flavour`.
 
+pub mod binlog;
 pub mod catalog;
 pub mod ddl;
 pub mod flavour;
 pub mod literal;
 pub mod reader;
 pub mod session;
+pub mod source;
 pub mod target;
+pub mod watch;
 
 pub use flavour::{Flavour, ServerVersion};
 pub use target::{MysqlTarget, TargetOptions};

@@ -200,6 +200,8 @@ fn push_introducer(out: &mut Vec<u8>, charset: Option<&str>) {
     {
         out.push(b'_');
         out.extend_from_slice(name.as_bytes());
+        // Without it the `X` of a hexadecimal literal would belong to the name.
+        out.push(b' ');
     }
 }
 
@@ -327,7 +329,7 @@ mod tests {
             ColumnKind::Varchar { length: 9 },
             Some("latin1"),
             b"\xE9",
-            "`c` > _latin1X'E9'",
+            "`c` > _latin1 X'E9'",
         );
         check_key(ColumnKind::Binary { length: 1 }, None, b"\0", "`c` > X'00'");
         check_key(ColumnKind::Bit { bits: 10 }, None, &[2, 1], "`c` > 513");
@@ -349,7 +351,7 @@ mod tests {
             kind(),
             Some("latin1"),
             b"\xE9",
-            "`c` > FIELD(CONVERT(_latin1X'E9' USING utf8mb4) COLLATE utf8mb4_bin,\
+            "`c` > FIELD(CONVERT(_latin1 X'E9' USING utf8mb4) COLLATE utf8mb4_bin,\
              _utf8mb4 X'7A',_utf8mb4 X'61',_utf8mb4 X'C3A9')",
         );
         let set = || ColumnKind::Set {

@@ -393,8 +393,8 @@ mod tests {
         check(
             read_range_statement(&table, &range, &version("9.7.4")),
             "SELECT `a`,`b`,`c` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE \
-             (`a` > -1 OR (`a` = -1 AND (`b` > _utf8mb4X'78' OR (`b` = _utf8mb4X'78' AND (`c` > 2))))) AND \
-             (`a` < 7 OR (`a` = 7 AND (`b` < _utf8mb4X'79' OR (`b` = _utf8mb4X'79' AND (`c` <= 9))))) \
+             (`a` > -1 OR (`a` = -1 AND (`b` > _utf8mb4 X'78' OR (`b` = _utf8mb4 X'78' AND (`c` > 2))))) AND \
+             (`a` < 7 OR (`a` = 7 AND (`b` < _utf8mb4 X'79' OR (`b` = _utf8mb4 X'79' AND (`c` <= 9))))) \
              ORDER BY `d`.`t`.`a`,`d`.`t`.`b`,`d`.`t`.`c`",
         );
     }

@@ -27,6 +27,6 @@ pub use proxy::{Fault, FaultProxy};
 pub use random::Random;
 pub use server::{Server, ServerOptions};
 pub use shim::Shim;
-pub use shop::Shop;
+pub use shop::{Shop, TABLES as SHOP_TABLES};
 pub use stall::CommitStall;
 pub use workload::{AuditReport, Counters, Workload, WorkloadOptions, WorkloadReport};

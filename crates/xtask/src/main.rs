@@ -6,7 +6,11 @@
     reason = "a command line program talks on standard output"
 )]
 
+mod bench;
 mod commands;
+mod demo;
+mod migration;
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -32,6 +36,24 @@ enum Command {
     Test,
     /// Fetches the three test servers into the cache folder.
     Servers,
+    /// Moves a live database between two servers and tells what happened.
+    Demo {
+        /// Leave the servers up afterwards and print how to connect.
+        #[arg(long)]
+        keep: bool,
+        /// Rows at the beginning; about 300,000 unless given.
+        #[arg(long)]
+        rows: Option<u64>,
+    },
+    /// Load and stream against MySQL's own tools; writes the table in docs/performance.md.
+    Bench {
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        #[arg(long, default_value_t = 60_000)]
+        transactions: u64,
+    },
+    /// The long runs.
+    Soak,
 }
 
 fn main() -> ExitCode {
@@ -41,6 +63,11 @@ fn main() -> ExitCode {
         Command::Unit => commands::unit(),
         Command::Test => commands::test(),
         Command::Servers => commands::servers(),
+        Command::Demo { keep, rows } => demo::demo(&demo::DemoOptions { keep, rows }),
+        Command::Bench { rows, transactions } => {
+            bench::bench(&bench::BenchOptions { rows, transactions })
+        }
+        Command::Soak => soak::soak(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

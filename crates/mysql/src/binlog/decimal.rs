@@ -9,9 +9,8 @@ const PARTIAL_BYTES: [usize; GROUP_DIGITS + 1] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 /// Bytes of a packed decimal.
 pub fn packed_bytes(precision: usize, scale: usize) -> usize {
     let whole = precision.saturating_sub(scale);
-    let group_bytes = |digits: usize| {
-        (digits / GROUP_DIGITS) * 4 + PARTIAL_BYTES[digits % GROUP_DIGITS]
-    };
+    let group_bytes =
+        |digits: usize| (digits / GROUP_DIGITS) * 4 + PARTIAL_BYTES[digits % GROUP_DIGITS];
     group_bytes(whole) + group_bytes(scale)
 }
 
@@ -43,7 +42,10 @@ pub fn print(
     for _ in 0..whole / GROUP_DIGITS {
         push_group(&mut bytes, GROUP_DIGITS, out);
     }
-    let zeros = out[whole_begin..].iter().take_while(|digit| **digit == b'0').count();
+    let zeros = out[whole_begin..]
+        .iter()
+        .take_while(|digit| **digit == b'0')
+        .count();
     out.drain(whole_begin..whole_begin + zeros);
     if out.len() == whole_begin {
         out.push(b'0');
@@ -56,7 +58,11 @@ pub fn print(
         push_group(&mut bytes, scale % GROUP_DIGITS, out);
     }
     // The server never prints a negative zero.
-    if negative && out[begin + 1..].iter().all(|byte| matches!(byte, b'0' | b'.')) {
+    if negative
+        && out[begin + 1..]
+            .iter()
+            .all(|byte| matches!(byte, b'0' | b'.'))
+    {
         out.remove(begin);
     }
     Ok(())
@@ -89,8 +95,18 @@ mod tests {
 
     #[test]
     fn packed_forms() {
-        check(&[0x81, 0x0D, 0xFB, 0x38, 0xD2, 0x04, 0xD2], 14, 4, "1234567890.1234");
-        check(&[0x7E, 0xF2, 0x04, 0xC7, 0x2D, 0xFB, 0x2D], 14, 4, "-1234567890.1234");
+        check(
+            &[0x81, 0x0D, 0xFB, 0x38, 0xD2, 0x04, 0xD2],
+            14,
+            4,
+            "1234567890.1234",
+        );
+        check(
+            &[0x7E, 0xF2, 0x04, 0xC7, 0x2D, 0xFB, 0x2D],
+            14,
+            4,
+            "-1234567890.1234",
+        );
         check(&[0x80, 0, 0, 0, 0x32], 10, 2, "0.50");
         check(&[0x7F, 0xFF, 0xFF, 0xFF, 0xCD], 10, 2, "-0.50");
         check(&[0x80, 0, 0, 0, 0], 10, 2, "0.00");

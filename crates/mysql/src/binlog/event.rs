@@ -356,9 +356,9 @@ impl Event {
                 .map(Event::Query)
                 .map_err(truncated),
             kind::XID => Ok(Event::Xid),
-            kind::GTID | kind::ANONYMOUS_GTID => parse_gtid(header, body)
-                .map(Event::Gtid)
-                .map_err(truncated),
+            kind::GTID | kind::ANONYMOUS_GTID => {
+                parse_gtid(header, body).map(Event::Gtid).map_err(truncated)
+            }
             kind::GTID_TAGGED => parse_tagged_gtid(header, body).map(Event::Gtid),
             kind::PREVIOUS_GTIDS => GtidSet::decode(body)
                 .map(Event::PreviousGtids)

@@ -37,7 +37,11 @@ pub fn push_double(out: &mut Vec<u8>, number: f64, width: i32) {
         _ if point < count => count + 1,
         _ => point,
     };
-    let room = if negative && number != 0.0 { width - 1 } else { width };
+    let room = if negative && number != 0.0 {
+        width - 1
+    } else {
+        width
+    };
     let plain = plain_width <= room
         && point > -POINT_PLACE_MAX
         && (point <= POINT_PLACE_MAX || count > point);

@@ -335,7 +335,11 @@ pub struct MariaPosition {
 impl MariaPosition {
     pub fn parse(text: &str) -> Result<MariaPosition, GtidError> {
         let mut position = MariaPosition::default();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             let gtid = parse_maria(part).ok_or_else(|| GtidError::Text(text.to_owned()))?;
             position.add(gtid);
         }

@@ -2,8 +2,8 @@
 //!
 //! Unpacks one inner event at a time, so a transaction may be larger than memory.
 
-use super::event::{EventError, HEADER_BYTES, RawEvent};
 use super::cursor::{Cursor, Truncated};
+use super::event::{EventError, HEADER_BYTES, RawEvent};
 use bytes::{Buf, Bytes};
 use std::io::{BufReader, Read};
 

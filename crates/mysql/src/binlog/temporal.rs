@@ -93,7 +93,11 @@ pub fn old_timestamp(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), T
     Ok(())
 }
 
-pub fn timestamp(cursor: &mut Cursor<'_>, fraction: u8, out: &mut Vec<u8>) -> Result<(), Truncated> {
+pub fn timestamp(
+    cursor: &mut Cursor<'_>,
+    fraction: u8,
+    out: &mut Vec<u8>,
+) -> Result<(), Truncated> {
     let seconds = cursor.big_endian(4)?;
     let microseconds = read_fraction(cursor, fraction)?;
     push_timestamp(out, seconds, microseconds, fraction);
@@ -173,7 +177,12 @@ fn push_time(out: &mut Vec<u8>, negative: bool, clock: u64, microseconds: u64, f
     if negative {
         out.push(b'-');
     }
-    push_clock(out, (clock >> 12) & 0x3FF, (clock >> 6) & 0x3F, clock & 0x3F);
+    push_clock(
+        out,
+        (clock >> 12) & 0x3FF,
+        (clock >> 6) & 0x3F,
+        clock & 0x3F,
+    );
     push_fraction(out, microseconds, fraction);
 }
 
@@ -222,28 +231,54 @@ mod tests {
         check(time, &[0x4B, 0x91, 0x05], 0, "-838:59:59");
         check(time, &[0x7F, 0xFF, 0xFF, 0xFF], 2, "-00:00:00.01");
         check(time, &[0x7F, 0xFF, 0xFF, 0xFF, 0xF6], 4, "-00:00:00.0010");
-        check(time, &[0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], 6, "-00:00:00.000001");
+        check(
+            time,
+            &[0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+            6,
+            "-00:00:00.000001",
+        );
         check(time, &[0x80, 0, 1, 0x0A], 1, "00:00:01.1");
     }
 
     #[test]
     fn datetimes_have_no_calendar() {
         check(datetime, &[0x80, 0, 0, 0, 0], 0, "0000-00-00 00:00:00");
-        check(datetime, &[0x80, 0, 0, 0, 0, 0, 0, 0], 6, "0000-00-00 00:00:00.000000");
-        check(datetime, &[0x8C, 0xE7, 0x3D, 0xEF, 0xBB], 0, "1983-01-30 30:62:59");
+        check(
+            datetime,
+            &[0x80, 0, 0, 0, 0, 0, 0, 0],
+            6,
+            "0000-00-00 00:00:00.000000",
+        );
+        check(
+            datetime,
+            &[0x8C, 0xE7, 0x3D, 0xEF, 0xBB],
+            0,
+            "1983-01-30 30:62:59",
+        );
     }
 
     #[test]
     fn timestamps_are_in_utc() {
         check(timestamp, &[0, 0, 0, 0], 0, "0000-00-00 00:00:00");
         check(timestamp, &[0, 0, 0, 1], 0, "1970-01-01 00:00:01");
-        check(timestamp, &[0x7F, 0xFF, 0xFF, 0xFF], 0, "2038-01-19 03:14:07");
-        check(timestamp, &[0x65, 0xDF, 0xD0, 0x7F, 0x27, 0x06], 3, "2024-02-29 00:32:31.999");
+        check(
+            timestamp,
+            &[0x7F, 0xFF, 0xFF, 0xFF],
+            0,
+            "2038-01-19 03:14:07",
+        );
+        check(
+            timestamp,
+            &[0x65, 0xDF, 0xD0, 0x7F, 0x27, 0x06],
+            3,
+            "2024-02-29 00:32:31.999",
+        );
     }
 
     #[test]
     fn old_forms() {
-        let print = |print: fn(&mut Cursor<'_>, &mut Vec<u8>) -> Result<(), Truncated>, bytes: &[u8]| {
+        let print = |print: fn(&mut Cursor<'_>, &mut Vec<u8>) -> Result<(), Truncated>,
+                     bytes: &[u8]| {
             let mut out = Vec::new();
             print(&mut Cursor::new(bytes), &mut out).expect("a value");
             String::from_utf8_lossy(&out).into_owned()
@@ -251,10 +286,16 @@ mod tests {
         let le = |number: i64, count: usize| number.to_le_bytes()[..count].to_vec();
         assert_eq!(print(old_time, &le(-8_385_959, 3)), "-838:59:59");
         assert_eq!(print(old_time, &le(10_203, 3)), "01:02:03");
-        assert_eq!(print(old_datetime, &le(20_240_229_010_203, 8)), "2024-02-29 01:02:03");
+        assert_eq!(
+            print(old_datetime, &le(20_240_229_010_203, 8)),
+            "2024-02-29 01:02:03"
+        );
         assert_eq!(print(old_timestamp, &le(0, 4)), "0000-00-00 00:00:00");
         assert_eq!(print(date, &[0, 0, 0]), "0000-00-00");
-        assert_eq!(print(date, &le((2024 << 9) | (2 << 5) | 31, 3)), "2024-02-31");
+        assert_eq!(
+            print(date, &le((2024 << 9) | (2 << 5) | 31, 3)),
+            "2024-02-31"
+        );
         assert_eq!(print(year, &[0]), "0000");
         assert_eq!(print(year, &[255]), "2155");
         assert_eq!(print(short_year, &[99]), "99");

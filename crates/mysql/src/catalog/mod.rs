@@ -91,7 +91,6 @@ pub struct Survey {
 /// Reads the tables of a scope, in order of name.
 ///
 /// Errors: the first table with a column that Wherry cannot carry; use [`survey`] for all.
-/// The session comes back as it was; it must not be inside a transaction that matters.
 pub async fn read_tables(session: &mut Session, scope: Scope<'_>) -> Result<Vec<Table>, Fault> {
     let mut survey = survey(session, scope).await?;
     if survey.refused.is_empty() {
@@ -108,14 +107,26 @@ pub async fn read_table(session: &mut Session, name: &TableName) -> Result<Optio
 
 /// Reads the tables of a scope and keeps going where one is refused.
 pub async fn survey(session: &mut Session, scope: Scope<'_>) -> Result<Survey, Fault> {
-    let saved = neutral_mode(session).await?;
-    let result = survey_in_neutral_mode(session, scope).await;
-    if !session.is_broken() {
-        let mut sql = b"SET SESSION sql_mode = ".to_vec();
-        push_quoted(&mut sql, saved.as_bytes());
-        session.execute(sql).await?;
+    show_everything(session).await?;
+    let mut drafts: BTreeMap<TableName, Draft> = BTreeMap::new();
+    for condition in scope.conditions() {
+        collect_tables(session, &scope, &condition, &mut drafts).await?;
+        collect_columns(session, &condition, &mut drafts).await?;
+        collect_keys(session, &condition, &mut drafts).await?;
     }
-    result
+    let mut survey = Survey::default();
+    for (name, draft) in drafts {
+        if let Some(fault) = draft.refused {
+            survey.refused.push(fault);
+            continue;
+        }
+        // A table dropped meanwhile is left out, as if it had not been there at all.
+        let Some(definition) = definition_of(session, &name).await? else {
+            continue;
+        };
+        survey.tables.push(finish(name, draft.table, definition));
+    }
+    Ok(survey)
 }
 
 /// The character set and collation of databases that exist, in order of name.
@@ -167,39 +178,15 @@ pub async fn definition_of(
     }
 }
 
-/// Definitions are printed in MySQL's own dialect only under a plain `sql_mode`, and with the
-/// hidden primary key only where the server is told to show it. Returns the mode to restore.
-async fn neutral_mode(session: &mut Session) -> Result<String, Fault> {
-    let rows = session.query("SELECT @@SESSION.sql_mode").await?;
-    let saved = rows.text(0, 0).unwrap_or_default().to_owned();
-    let mut sql = "SET SESSION sql_mode = '', SESSION sql_quote_show_create = 1".to_owned();
+/// Names in definitions are quoted, and the hidden primary key is shown, only where the server
+/// is told so. Sessions have a `sql_mode` under which definitions are printed whole.
+async fn show_everything(session: &mut Session) -> Result<(), Fault> {
+    let mut sql = "SET SESSION sql_quote_show_create = 1".to_owned();
     if session.version().has_generated_primary_keys() {
         sql.push_str(", SESSION show_gipk_in_create_table_and_information_schema = ON");
     }
     session.execute(sql).await?;
-    Ok(saved)
-}
-
-async fn survey_in_neutral_mode(session: &mut Session, scope: Scope<'_>) -> Result<Survey, Fault> {
-    let mut drafts: BTreeMap<TableName, Draft> = BTreeMap::new();
-    for condition in scope.conditions() {
-        collect_tables(session, &scope, &condition, &mut drafts).await?;
-        collect_columns(session, &condition, &mut drafts).await?;
-        collect_keys(session, &condition, &mut drafts).await?;
-    }
-    let mut survey = Survey::default();
-    for (name, draft) in drafts {
-        if let Some(fault) = draft.refused {
-            survey.refused.push(fault);
-            continue;
-        }
-        // A table dropped meanwhile is left out, as if it had not been there at all.
-        let Some(definition) = definition_of(session, &name).await? else {
-            continue;
-        };
-        survey.tables.push(finish(name, draft.table, definition));
-    }
-    Ok(survey)
+    Ok(())
 }
 
 /// Server error `ER_NO_SUCH_TABLE`.
@@ -294,23 +281,61 @@ async fn collect_columns(
         let Some(draft) = drafts.get_mut(&name) else {
             continue;
         };
-        match column(&rows, row)? {
-            Ok(column) => draft.table.columns.push(column),
-            Err(reason) if draft.refused.is_none() => {
+        let column = match column(&rows, row)? {
+            Ok(column) => column,
+            Err(reason) => {
                 let column = required(&rows, row, 3)?;
-                draft.refused = Some(
-                    Fault::operator(
-                        "SRC-005",
-                        format!("column `{column}` of table {name} {reason}"),
-                    )
-                    .table(&name)
-                    .hint("Change the column's type, or leave its database out of the selection."),
-                );
+                draft
+                    .refused
+                    .get_or_insert_with(|| refuse_column(&name, &column, &reason));
+                continue;
             }
-            Err(_) => {}
+        };
+        if has_lost_label(&column) {
+            let fault = || refuse_labels(&name, &column.name);
+            draft.refused.get_or_insert_with(fault);
         }
+        draft.table.columns.push(column);
     }
     Ok(())
+}
+
+fn refuse_column(table: &TableName, column: &str, reason: &str) -> Fault {
+    Fault::operator(
+        "SRC-005",
+        format!("column `{column}` of table {table} {reason}"),
+    )
+    .table(table)
+    .hint("Change the column's type, or leave its database out of the selection.")
+}
+
+fn refuse_labels(table: &TableName, column: &str) -> Fault {
+    Fault::operator(
+        "SRC-007",
+        format!(
+            "column `{column}` of table {table} has a label with `?`, which is also what servers \
+             print for characters outside the basic plane, like emoji"
+        ),
+    )
+    .table(table)
+    .hint(
+        "Rename the label, or change the column's character set to utf8mb3 if it has no such \
+         character.",
+    )
+}
+
+/// True where a label may not be what the catalog says: no server prints a label's characters
+/// beyond U+FFFF, in any statement (seen on 9.7.4, 5.6.24 and MariaDB 10.11).
+fn has_lost_label(column: &Column) -> bool {
+    let (ColumnKind::Enum { labels } | ColumnKind::Set { labels }) = &column.kind else {
+        return false;
+    };
+    let wide = ["utf8mb4", "utf16", "utf16le", "utf32", "gb18030"];
+    column
+        .charset
+        .as_deref()
+        .is_some_and(|charset| wide.contains(&charset))
+        && labels.iter().any(|label| label.contains('?'))
 }
 
 /// One column; the inner error says why it cannot be carried.
@@ -495,6 +520,12 @@ pub(crate) fn identity_is_readable(table: &Table) -> bool {
             .iter()
             .all(|label| labels_are_comparable(column.charset.as_deref(), label.as_bytes()))
     })
+}
+
+/// The condition that a column holds one of these names.
+pub(crate) fn names_in(column: &str, names: &[String]) -> Vec<u8> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    in_list(column.as_bytes(), &names)
 }
 
 fn in_list(column: &[u8], names: &[&str]) -> Vec<u8> {

@@ -4,7 +4,9 @@
 //! `read_only` at cutover. Read on in `precheck`, `exact`, and the crate's `catalog`, `reader` and
 //! `binlog`.
 
+mod checks;
 mod exact;
+mod exact_scan;
 mod precheck;
 mod settings;
 
@@ -157,14 +159,22 @@ impl Source for MysqlSource {
         let mut session = self.session().await?;
         let rows = match session.query("XA RECOVER").await {
             Ok(rows) => rows,
-            Err(error) if error.server_code().is_some_and(|code| NOT_ALLOWED.contains(&code)) => {
+            Err(error)
+                if error
+                    .server_code()
+                    .is_some_and(|code| NOT_ALLOWED.contains(&code)) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error.into_fault()),
         };
         let data = rows.column("data").unwrap_or(3);
         let name = |row| String::from_utf8_lossy(rows.bytes(row, data).unwrap_or_default());
-        Ok(Some((0..rows.rows.len()).map(|row| name(row).into_owned()).collect()))
+        Ok(Some(
+            (0..rows.rows.len())
+                .map(|row| name(row).into_owned())
+                .collect(),
+        ))
     }
 
     async fn set_read_only(&self, on: bool) -> Result<(), Fault> {
@@ -183,12 +193,15 @@ impl Source for MysqlSource {
             if !denied {
                 return fault;
             }
-            Fault::operator("SRC-040", "account may not switch `read_only` at the source")
-                .hint(
-                    "Grant SYSTEM_VARIABLES_ADMIN (SUPER on older servers), or stop the writes \
+            Fault::operator(
+                "SRC-040",
+                "account may not switch `read_only` at the source",
+            )
+            .hint(
+                "Grant SYSTEM_VARIABLES_ADMIN (SUPER on older servers), or stop the writes \
                      yourself with `stop_writes: wait` or a command.",
-                )
-                .cause(fault)
+            )
+            .cause(fault)
         })?;
         Ok(())
     }
@@ -196,7 +209,9 @@ impl Source for MysqlSource {
 
 fn refuse_system_databases(selection: &SelectSpec) -> Result<(), Fault> {
     let is_system = |name: &&String| {
-        catalog::SYSTEM_DATABASES.iter().any(|system| name.eq_ignore_ascii_case(system))
+        catalog::SYSTEM_DATABASES
+            .iter()
+            .any(|system| name.eq_ignore_ascii_case(system))
     };
     match selection.databases.iter().find(is_system) {
         None => Ok(()),
@@ -209,8 +224,11 @@ fn refuse_system_databases(selection: &SelectSpec) -> Result<(), Fault> {
 }
 
 fn missing_database(name: &str) -> Fault {
-    Fault::input("SRC-015", format!("database `{name}` does not exist at the source"))
-        .hint("Check the spelling, with its letter case, and that the account may see it.")
+    Fault::input(
+        "SRC-015",
+        format!("database `{name}` does not exist at the source"),
+    )
+    .hint("Check the spelling, with its letter case, and that the account may see it.")
 }
 
 /// The counter in the options of `SHOW CREATE TABLE`.
@@ -238,7 +256,10 @@ mod tests {
 
     #[test]
     fn the_counter_is_read_from_the_options_alone() {
-        check(") ENGINE=InnoDB AUTO_INCREMENT=42 DEFAULT CHARSET=utf8mb4", Some(42));
+        check(
+            ") ENGINE=InnoDB AUTO_INCREMENT=42 DEFAULT CHARSET=utf8mb4",
+            Some(42),
+        );
         check(") ENGINE=InnoDB AUTO_INCREMENT=7", Some(7));
         check(") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4", None);
         check(") ENGINE=InnoDB COMMENT='x AUTO_INCREMENT=5'", None);
@@ -251,11 +272,15 @@ mod tests {
     #[test]
     fn system_databases_are_refused_in_any_case() {
         for name in ["mysql", "SYS", "information_schema", "Performance_Schema"] {
-            let selection = SelectSpec { databases: vec!["shop".to_owned(), name.to_owned()] };
+            let selection = SelectSpec {
+                databases: vec!["shop".to_owned(), name.to_owned()],
+            };
             let fault = refuse_system_databases(&selection).expect_err("refused");
             assert_eq!(fault.code, "SRC-014");
         }
-        let selection = SelectSpec { databases: vec!["mysql_shop".to_owned()] };
+        let selection = SelectSpec {
+            databases: vec!["mysql_shop".to_owned()],
+        };
         assert!(refuse_system_databases(&selection).is_ok());
     }
 }

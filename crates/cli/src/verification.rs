@@ -1,0 +1,183 @@
+//! Prints what a comparison found.
+
+use crate::figures::{bytes, count, seconds};
+use crate::output::{Output, line};
+use crate::picture::tables;
+use crate::wire::{Report, ReportRow};
+use serde_json::{Value, json};
+
+/// Differing rows that the text shows at most; JSON has every one that the report holds.
+const ROWS_SHOWN_MAX: usize = 50;
+
+/// Prints the report; true where both sides were equal and everything was settled.
+pub fn print(report: &Report, output: Output) -> bool {
+    if output == Output::Json {
+        line(&report_json(report).to_string());
+    } else {
+        line(&text(report));
+    }
+    is_clean(report)
+}
+
+/// A report is clean only when rows were compared and nothing differed or stayed open.
+pub fn is_clean(report: &Report) -> bool {
+    report.mismatches.is_empty()
+        && report.mismatch_count == 0
+        && report.unsettled.is_empty()
+        && report.unsettled_count == 0
+        && report.schema_differences.is_empty()
+        && report.left_out.is_empty()
+}
+
+fn report_json(report: &Report) -> Value {
+    let mut value = serde_json::to_value(report).unwrap_or_else(|_| json!({}));
+    value["type"] = json!("verify");
+    value["equal"] = json!(is_clean(report));
+    value
+}
+
+fn text(report: &Report) -> String {
+    let mut lines = vec![format!(
+        "compared {}: {} rows, {} in {} ranges, in {}",
+        tables(report.tables.len() as u64),
+        count(report.tables.iter().map(|table| table.rows).sum()),
+        bytes(report.tables.iter().map(|table| table.bytes).sum()),
+        count(report.tables.iter().map(|table| table.ranges).sum()),
+        seconds(report.seconds),
+    )];
+    for difference in &report.schema_differences {
+        lines.push(format!("  definition differs: {difference}"));
+    }
+    for explained in &report.schema_explained {
+        lines.push(format!("  definition differs by rule: {explained}"));
+    }
+    push_rows(&mut lines, &report.mismatches, report.mismatch_count);
+    push_rows(&mut lines, &report.unsettled, report.unsettled_count);
+    for left_out in &report.left_out {
+        lines.push(format!(
+            "  left out {}: {}",
+            left_out.table, left_out.reason
+        ));
+    }
+    lines.push(verdict(report));
+    lines.join("\n")
+}
+
+fn push_rows(lines: &mut Vec<String>, rows: &[ReportRow], total: u64) {
+    for row in rows.iter().take(ROWS_SHOWN_MAX) {
+        lines.push(format!("  {}", row_text(row)));
+    }
+    let shown = rows.len().min(ROWS_SHOWN_MAX) as u64;
+    if total > shown {
+        lines.push(format!("  and {} more", count(total - shown)));
+    }
+}
+
+fn row_text(row: &ReportRow) -> String {
+    let what = match row.kind.as_str() {
+        "missing" => "missing in the target",
+        "extra" => "only in the target",
+        "different" => "different",
+        "multiset" => "other rows, or another number of the same rows",
+        other => other,
+    };
+    let mut text = match row.key.as_str() {
+        "" => format!("{}: {what}", row.table),
+        key => format!("{} key ({key}): {what}", row.table),
+    };
+    if !row.columns.is_empty() {
+        text.push_str(&format!(" in {}", row.columns.join(", ")));
+    }
+    if let Some(detail) = &row.detail {
+        text.push_str(&format!(" ({detail})"));
+    }
+    text
+}
+
+fn verdict(report: &Report) -> String {
+    if is_clean(report) {
+        return "equal: every row compared is the same on both sides".to_owned();
+    }
+    let mut parts = Vec::new();
+    let numbers = [
+        (report.mismatch_count, "differing rows"),
+        (report.unsettled_count, "unsettled keys"),
+        (report.schema_differences.len() as u64, "definitions differ"),
+        (report.left_out.len() as u64, "tables left out"),
+    ];
+    for (number, name) in numbers.into_iter().filter(|(number, _)| *number > 0) {
+        parts.push(format!("{} {name}", count(number)));
+    }
+    format!("NOT equal: {}", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ReportLeftOut, ReportTable};
+
+    fn clean() -> Report {
+        Report {
+            tables: vec![ReportTable {
+                table: "`s`.`a`".to_owned(),
+                ranges: 3,
+                rows: 1500,
+                bytes: 2048,
+            }],
+            seconds: 2,
+            ..Report::default()
+        }
+    }
+
+    fn row(kind: &str, columns: &[&str]) -> ReportRow {
+        ReportRow {
+            table: "`s`.`a`".to_owned(),
+            key: "7".to_owned(),
+            kind: kind.to_owned(),
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn a_clean_report_says_how_much_was_compared() {
+        assert_eq!(
+            text(&clean()),
+            "compared 1 table: 1,500 rows, 2.0 KiB in 3 ranges, in 2 s\n\
+             equal: every row compared is the same on both sides"
+        );
+        assert!(is_clean(&clean()));
+    }
+
+    #[test]
+    fn differences_name_table_key_and_columns() {
+        let mut report = clean();
+        report.mismatches = vec![row("different", &["price", "note"]), row("missing", &[])];
+        report.mismatch_count = 5;
+        let text = text(&report);
+        assert!(text.contains("`s`.`a` key (7): different in price, note"));
+        assert!(text.contains("`s`.`a` key (7): missing in the target"));
+        assert!(text.contains("and 3 more"));
+        assert!(text.ends_with("NOT equal: 5 differing rows"));
+        assert!(!is_clean(&report));
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_equal() {
+        let mut report = clean();
+        report.left_out = vec![ReportLeftOut {
+            table: "`s`.`b`".to_owned(),
+            reason: "stopped".to_owned(),
+        }];
+        assert!(!is_clean(&report));
+        assert!(text(&report).contains("left out `s`.`b`: stopped"));
+    }
+
+    #[test]
+    fn machines_read_equal() {
+        let value = report_json(&clean());
+        assert_eq!(value["type"], "verify");
+        assert_eq!(value["equal"], true);
+        assert_eq!(value["tables"][0]["rows"], 1500);
+    }
+}

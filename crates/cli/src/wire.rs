@@ -1,0 +1,319 @@
+//! Connects the command line to engine and driver; the only module that touches them for work.
+
+use crate::figures::count;
+use crate::task::Task;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wherry_engine::cutover::CutoverReport;
+use wherry_engine::policy;
+use wherry_engine::ports::{Source, Target};
+use wherry_engine::progress::Progress;
+use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
+use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
+use wherry_model::{CheckItem, Fault};
+use wherry_mysql::ServerVersion;
+use wherry_mysql::session::secret::resolve;
+use wherry_mysql::session::{Endpoint, Session, SessionError, SessionKind};
+use wherry_mysql::source::{MysqlSource, SourceOptions};
+use wherry_mysql::target::{MysqlTarget, TargetOptions};
+use wherry_mysql::watch::busy_sessions;
+
+/// How far a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    Schema,
+    Load,
+    /// Stays in the stream until it is cancelled.
+    Stream,
+    /// Streams until the lag is small, cuts over and ends.
+    RunAndCutover,
+    /// Cuts over a task that is in the stream.
+    Cutover,
+}
+
+/// How a run ended without a fault.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    /// Stopped at a checkpoint because it was cancelled.
+    pub stopped: bool,
+    /// The phase that the task is in now.
+    pub phase: String,
+    pub rows: u64,
+    pub bytes: u64,
+    pub transactions: u64,
+    pub changes: u64,
+    pub divergences: u64,
+    /// Tables that are stopped, with their reasons.
+    pub stopped_tables: Vec<ReportLeftOut>,
+    /// After a cutover: how long writes to the source were stopped.
+    pub writes_stopped_milliseconds: Option<u64>,
+    /// After a cutover: what was done, in order.
+    pub steps: Vec<String>,
+}
+
+/// What a comparison found. Field names are those of `--output json`.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    pub tables: Vec<ReportTable>,
+    /// Some of the rows that differ; `mismatch_count` counts all.
+    pub mismatches: Vec<ReportRow>,
+    pub mismatch_count: u64,
+    pub unsettled: Vec<ReportRow>,
+    pub unsettled_count: u64,
+    pub schema_differences: Vec<String>,
+    pub schema_explained: Vec<String>,
+    pub left_out: Vec<ReportLeftOut>,
+    pub seconds: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ReportTable {
+    pub table: String,
+    pub ranges: u64,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// One row by its key.
+#[derive(Debug, Serialize)]
+pub struct ReportRow {
+    pub table: String,
+    pub key: String,
+    /// `missing`, `extra`, `different`, `multiset` or `unsettled`.
+    pub kind: String,
+    /// Columns that differ, where both rows exist.
+    pub columns: Vec<String>,
+    /// What else is known: counts of a table without a key, why a key is unsettled.
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ReportLeftOut {
+    pub table: String,
+    pub reason: String,
+}
+
+/// A statement under way in the target, without its values.
+#[derive(Debug, Serialize)]
+pub struct Statement {
+    pub state: String,
+    pub text: String,
+    pub since_seconds: u64,
+}
+
+/// A task with both ends resolved; nothing is connected or taken over yet.
+pub struct Job {
+    runner: Runner,
+}
+
+/// Resolves the passwords of both ends and asks the source for its version.
+pub async fn open(task: &Task) -> Result<Job, Fault> {
+    let spec = &task.spec;
+    let source = resolve(&spec.source).await?;
+    let target = resolve(&spec.target).await?;
+    let target = target_for(task, target, version_of(&source).await?);
+    let options = SourceOptions {
+        readers: spec.load.readers,
+    };
+    let source: Arc<dyn Source> = Arc::new(MysqlSource::new(source, options));
+    let options = RunOptions {
+        task: task.name.clone(),
+        selection: spec.select.clone(),
+        readers: spec.load.readers,
+        writers: spec.load.writers,
+        workers: spec.stream.workers,
+        defer_indexes: spec.load.defer_indexes,
+        memory: spec.limits.memory.0,
+        cutover: spec.cutover.clone(),
+    };
+    Ok(Job {
+        runner: Runner::new(source, target, options),
+    })
+}
+
+/// The target alone, for reading what is stored; takes nothing over and needs no source.
+pub async fn target(task: &Task) -> Result<Arc<dyn Target>, Fault> {
+    let endpoint = resolve(&task.spec.target).await?;
+    // Which definitions the source has does not matter to a reader of stored state.
+    let version = version_of(&endpoint).await?;
+    Ok(target_for(task, endpoint, version))
+}
+
+fn target_for(task: &Task, endpoint: Endpoint, source_version: ServerVersion) -> Arc<dyn Target> {
+    let spec = &task.spec;
+    let options = TargetOptions {
+        task: task.name.clone(),
+        state_database: spec.state.database.clone(),
+        workers: spec.stream.workers,
+        writers: spec.load.writers,
+        source_version,
+    };
+    Arc::new(MysqlTarget::new(endpoint, options))
+}
+
+async fn version_of(endpoint: &Endpoint) -> Result<ServerVersion, Fault> {
+    let session = Session::connect(endpoint, SessionKind::Control)
+        .await
+        .map_err(SessionError::into_fault)?;
+    let version = session.version().clone();
+    session.close().await;
+    Ok(version)
+}
+
+/// What this account's sessions in the target are busy with, longest first.
+pub async fn statements(task: &Task) -> Result<Vec<Statement>, Fault> {
+    let sessions = busy_sessions(&resolve(&task.spec.target).await?).await?;
+    let statement = |session: wherry_mysql::watch::BusySession| Statement {
+        state: session.state,
+        text: session.statement,
+        since_seconds: session.since_seconds,
+    };
+    Ok(sessions.into_iter().map(statement).collect())
+}
+
+impl Job {
+    /// Pictures of the work, about one a second.
+    pub fn pictures(&self) -> watch::Receiver<Progress> {
+        self.runner.board().subscribe()
+    }
+
+    /// Checks both ends; writes nothing.
+    pub async fn precheck(&self) -> Result<Vec<CheckItem>, Fault> {
+        self.runner.precheck().await
+    }
+
+    /// Takes the task over and works until `goal`; being cancelled is a way to end, no fault.
+    pub async fn run(&self, goal: Goal, cancel: CancellationToken) -> Result<Summary, Fault> {
+        match self.runner.run(until(goal), &cancel).await {
+            Ok(outcome) => Ok(self.summary(Some(&outcome))),
+            Err(fault) if fault.code == policy::CANCELLED => Ok(self.summary(None)),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Compares both ends; takes nothing over and writes nothing.
+    pub async fn verify(&self, cancel: CancellationToken) -> Result<Report, Fault> {
+        let began = Instant::now();
+        let report = self.runner.verify(&cancel).await?;
+        Ok(report_of(&report, began.elapsed().as_secs()))
+    }
+
+    fn summary(&self, outcome: Option<&Outcome>) -> Summary {
+        let picture = self.runner.board().snapshot();
+        let stopped = |table: &wherry_engine::progress::TableProgress| {
+            table.stopped.as_ref().map(|reason| ReportLeftOut {
+                table: table.table.clone(),
+                reason: reason.clone(),
+            })
+        };
+        let mut summary = Summary {
+            stopped: outcome.is_none(),
+            phase: picture.phase.clone(),
+            rows: picture.load.rows,
+            bytes: picture.load.bytes,
+            transactions: picture.stream.transactions,
+            changes: picture.stream.changes,
+            divergences: picture.stream.divergences,
+            stopped_tables: picture.tables.iter().filter_map(stopped).collect(),
+            writes_stopped_milliseconds: None,
+            steps: Vec::new(),
+        };
+        match outcome {
+            Some(Outcome::CutOver(report)) => add_cutover(&mut summary, report),
+            Some(Outcome::Reached(phase)) => phase.as_str().clone_into(&mut summary.phase),
+            None => {}
+        }
+        summary
+    }
+}
+
+fn until(goal: Goal) -> Until {
+    match goal {
+        Goal::Schema => Until::Schema,
+        Goal::Load => Until::Load,
+        Goal::Stream => Until::Stream,
+        Goal::RunAndCutover | Goal::Cutover => Until::Cutover,
+    }
+}
+
+fn add_cutover(summary: &mut Summary, report: &CutoverReport) {
+    let milliseconds = u64::try_from(report.writes_stopped.as_millis()).unwrap_or(u64::MAX);
+    summary.writes_stopped_milliseconds = Some(milliseconds);
+    summary.steps = vec![
+        format!(
+            "compared before writes were stopped: {} rows in {} tables, all equal",
+            count(report.full.row_count()),
+            report.full.tables.len()
+        ),
+        format!("applied everything up to {}", report.end),
+        format!(
+            "compared again what had changed meanwhile: {} rows, all equal",
+            count(report.changed.row_count())
+        ),
+        "AUTO_INCREMENT counters are at least those of the source".to_owned(),
+        "the task is fenced: no runner of it can write to the target any more".to_owned(),
+    ];
+}
+
+fn report_of(report: &VerifyReport, seconds: u64) -> Report {
+    let mut seen = Report {
+        seconds,
+        mismatch_count: report.mismatch_count() as u64,
+        unsettled_count: report.unsettled_count() as u64,
+        ..Report::default()
+    };
+    for table in &report.tables {
+        let name = table.table.to_string();
+        let differing = table.mismatches.iter().map(|row| mismatch(&name, row));
+        seen.mismatches.extend(differing);
+        let unsettled = table.unsettled.iter().map(|(key, reason)| ReportRow {
+            table: name.clone(),
+            key: key_text(key),
+            kind: "unsettled".to_owned(),
+            columns: Vec::new(),
+            detail: Some(reason.clone()),
+        });
+        seen.unsettled.extend(unsettled);
+        seen.tables.push(ReportTable {
+            table: name,
+            ranges: table.ranges,
+            rows: table.rows,
+            bytes: table.bytes,
+        });
+    }
+    for difference in &report.schema {
+        let text = format!("{}: {}", difference.table, difference.description);
+        match difference.rule {
+            Some(rule) => seen.schema_explained.push(format!("{text} (rule {rule})")),
+            None => seen.schema_differences.push(text),
+        }
+    }
+    let left_out = report.left_out.iter().map(|(table, reason)| ReportLeftOut {
+        table: table.to_string(),
+        reason: reason.clone(),
+    });
+    seen.left_out.extend(left_out);
+    seen
+}
+
+fn mismatch(table: &str, row: &Mismatch) -> ReportRow {
+    let detail = match row.kind {
+        MismatchKind::Multiset {
+            source_rows,
+            target_rows,
+        } => Some(format!(
+            "{source_rows} rows in the source, {target_rows} in the target"
+        )),
+        MismatchKind::Missing | MismatchKind::Extra | MismatchKind::Different => None,
+    };
+    ReportRow {
+        table: table.to_owned(),
+        key: key_text(&row.key),
+        kind: row.kind.as_str().to_owned(),
+        columns: row.columns.clone(),
+        detail,
+    }
+}
