@@ -232,6 +232,11 @@ impl Assembler {
         {
             return Ok(());
         }
+        if raw.header.is_table_map() {
+            // The most frequent event beside rows: mostly a repetition, so not decoded anew.
+            self.open_group();
+            return self.tables.map(raw, &self.place);
+        }
         match self.place.parse(raw).map_err(Trouble::Event)? {
             Event::Format(format) => {
                 self.place.set_format(format);
@@ -245,10 +250,6 @@ impl Assembler {
             Event::Gtid(event) => self.begin_mysql(event),
             Event::MariaGtid(event) => self.begin_maria(&event),
             Event::Query(query) => self.query(&query, raw.header.timestamp),
-            Event::TableMap => {
-                self.open_group();
-                self.tables.map(raw, &self.place)
-            }
             Event::Rows(rows) => self.rows(&rows),
             Event::PartialRows { table_id, .. } => {
                 self.refuse_rows(table_id, fault::partial_json);
@@ -276,7 +277,8 @@ impl Assembler {
                 Ok(())
             }
             Event::Incident { code } => Err(fault::incident(code, self.boundary.position()).into()),
-            Event::PreviousGtids(_)
+            Event::TableMap(_)
+            | Event::PreviousGtids(_)
             | Event::MariaGtidList(_)
             | Event::MariaCheckpoint { .. }
             | Event::Ignored => Ok(()),
