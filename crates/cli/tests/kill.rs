@@ -2,10 +2,7 @@
 
 use crate::runner::{Running, Wherry};
 use std::time::Duration;
-use wherry_testkit::shop::Shop;
-use wherry_testkit::random::Random;
-use wherry_testkit::workload::{Workload, WorkloadOptions};
-use wherry_testkit::{Flavour, Server, ServerOptions, oracle};
+use wherry_testkit::{Flavour, Random, Server, ServerOptions, Shop, Workload, WorkloadOptions, compare};
 
 /// How often to kill in which phase, and how much there is to load.
 struct Plan {
@@ -17,11 +14,21 @@ struct Plan {
     bulk_rows: u64,
 }
 
-const SHORT: Plan =
-    Plan { load_kills: 4, definition_kills: 2, stream_kills: 4, shop_rows: 20_000, bulk_rows: 400_000 };
+const SHORT: Plan = Plan {
+    load_kills: 4,
+    definition_kills: 2,
+    stream_kills: 4,
+    shop_rows: 20_000,
+    bulk_rows: 400_000,
+};
 
-const LONG: Plan =
-    Plan { load_kills: 22, definition_kills: 8, stream_kills: 22, shop_rows: 200_000, bulk_rows: 6_000_000 };
+const LONG: Plan = Plan {
+    load_kills: 22,
+    definition_kills: 8,
+    stream_kills: 22,
+    shop_rows: 200_000,
+    bulk_rows: 6_000_000,
+};
 
 /// Waits a random while: here the moment itself is what is tested.
 async fn random_moment(random: &mut Random, milliseconds_max: u64) {
@@ -40,29 +47,46 @@ async fn fill_bulk(source: &Server, rows: u64) {
 
 /// True where the last thing heard was still in this phase.
 fn is_in(running: &Running, phase: &str) -> bool {
-    running.last("progress").is_some_and(|line| line["phase"] == phase)
+    running
+        .last("progress")
+        .is_some_and(|line| line["phase"] == phase)
 }
 
 async fn kill_and_resume(plan: Plan) {
-    let mut random = Random::new(Random::fresh_seed());
-    println!("kill seed {}", random.seed());
-    let options = ServerOptions { gtid: true, buffer_pool_mib: 256, ..ServerOptions::default() };
-    let source = Server::start(Flavour::MySql97, options.clone()).await.expect("source");
-    let target = Server::start(Flavour::MySql97, options).await.expect("target");
+    let seed = Random::fresh_seed();
+    println!("kill seed {seed}");
+    let mut random = Random::new(seed);
+    let options = ServerOptions {
+        gtid: true,
+        buffer_pool_mib: 256,
+        ..ServerOptions::default()
+    };
+    let source = Server::start(Flavour::MySql97, options.clone())
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, options)
+        .await
+        .expect("target");
     let shop = Shop::new(Flavour::MySql97, plan.shop_rows);
     shop.create(&source.url("root")).await.expect("a shop");
     fill_bulk(&source, plan.bulk_rows).await;
-    let mut writers =
-        Workload::start(&source.url("root"), WorkloadOptions::new(shop)).await.expect("writers");
+    let mut writers = Workload::start(&source.url("root"), WorkloadOptions::new(shop))
+        .await
+        .expect("writers");
     println!("workload seed {}", writers.seed());
     let wherry = Wherry::new(&source, &target, &["shop"]);
 
     let mut in_load = 0;
     while in_load < plan.load_kills {
         let running = wherry.start(&["run"]);
-        running.hear("the load", |line| line["phase"] == "load" || line["phase"] == "stream");
+        running.hear("the load", |line| {
+            line["phase"] == "load" || line["phase"] == "stream"
+        });
         random_moment(&mut random, 2000).await;
-        assert!(is_in(&running, "load"), "the load ended after {in_load} kills; give it more rows");
+        assert!(
+            is_in(&running, "load"),
+            "the load ended after {in_load} kills; give it more rows"
+        );
         running.signal("KILL");
         in_load += 1;
     }
@@ -70,13 +94,17 @@ async fn kill_and_resume(plan: Plan) {
         let running = wherry.start(&["run"]);
         running.hear_strict();
         let statement = if number % 2 == 0 {
-            format!("ALTER TABLE shop.bulk ADD COLUMN extra{number} VARCHAR(20) DEFAULT 'x', ADD INDEX again{number} (c, a)")
+            format!(
+                "ALTER TABLE shop.bulk ADD COLUMN extra{number} VARCHAR(20) DEFAULT 'x', ADD INDEX again{number} (c, a)"
+            )
         } else {
             format!("ALTER TABLE shop.bulk DROP INDEX again{}", number - 1)
         };
         source.sql(&statement).await.expect("a definition change");
         running.hear("the definition change", |line| {
-            line["message"].as_str().is_some_and(|text| text.contains("definition change"))
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("definition change"))
         });
         random_moment(&mut random, 300).await;
         running.signal("KILL");
@@ -93,10 +121,19 @@ async fn kill_and_resume(plan: Plan) {
     writers.hold().await.expect("writers rest");
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
-    oracle::compare(&source.url("root"), &target.url("root"), &["shop"]).await.expect("comparison").assert_equal();
+    compare(&source.url("root"), &target.url("root"), &["shop"])
+        .await
+        .expect("comparison")
+        .assert_equal();
     let report = writers.stop().await.expect("writers end");
-    let audit = report.audit(&target.url("root"), "shop").await.expect("audit");
-    println!("{} transactions, audit log: {audit}", report.counters.committed);
+    let audit = report
+        .audit(&target.url("root"), "shop")
+        .await
+        .expect("audit");
+    println!(
+        "{} transactions, audit log: {audit}",
+        report.counters.committed
+    );
     assert!(audit.is_exact(), "{audit}");
 }
 

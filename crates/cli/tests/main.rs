@@ -4,8 +4,10 @@
 //! no code with Wherry.
 
 mod definitions;
+mod disk;
 mod kill;
 mod planted;
+mod race;
 mod refusals;
 mod roads;
 mod runner;

@@ -219,7 +219,12 @@ impl Running {
     /// The last line of this type that was heard.
     pub fn last(&self, kind: &str) -> Option<Value> {
         let state = self.heard.state.lock().expect("not poisoned");
-        state.0.iter().rev().find(|line| line["type"] == kind).cloned()
+        state
+            .0
+            .iter()
+            .rev()
+            .find(|line| line["type"] == kind)
+            .cloned()
     }
 
     /// Waits until the stream has passed its end and every change is checked.

@@ -1,4 +1,5 @@
 //! Tests of this crate on real servers.
 
+mod ddl;
 mod session;
 mod source;

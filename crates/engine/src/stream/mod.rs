@@ -13,7 +13,7 @@ use crate::pipe::Budget;
 use crate::policy::{cancelled, retry};
 use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
 use crate::progress::Board;
-use crate::state::{Checkpoint, StoredTask, TableStage};
+use crate::state::{Checkpoint, TableStage};
 use group::Group;
 use reader::{Reader, Reply};
 use std::sync::Arc;
@@ -65,6 +65,8 @@ struct Session<'a> {
     mode: ApplyMode,
     /// Up to here apply is idempotent.
     idempotent_to: Position,
+    /// Up to here every definition change is in the stored column lists already.
+    defined_to: Position,
     /// The transaction of a large group whose last part has not come yet.
     open: Option<Box<dyn GroupCommit>>,
     checkpoint_at: Instant,
@@ -75,7 +77,11 @@ impl<'a> Session<'a> {
         let task = stream.target.stored().await?.ok_or_else(no_checkpoint)?;
         stream.board.show_stored(&task);
         let stored = task.checkpoint.clone().ok_or_else(no_checkpoint)?;
-        let idempotent_to = stream.source.end().await?;
+        let defined_to = task.end.clone().ok_or_else(no_checkpoint)?;
+        let mut idempotent_to = stream.source.end().await?;
+        if !idempotent_to.reaches(&defined_to) {
+            idempotent_to = defined_to.clone();
+        }
         let mut changes = stream.source.stream(&stored, &stream.selection).await?;
         for state in task.tables.iter().filter(|state| state.stopped.is_none()) {
             changes.track(Arc::new(state.table.clone()), state.start.clone());
@@ -91,10 +97,13 @@ impl<'a> Session<'a> {
             stream,
             mode: ApplyMode::Idempotent,
             idempotent_to,
+            defined_to,
             open: None,
             checkpoint_at: Instant::now(),
         };
-        session.reach_end_if_there(&task).await?;
+        if session.stored.applied_to.reaches(&session.idempotent_to) {
+            session.reach_end().await?;
+        }
         Ok(session)
     }
 
@@ -220,6 +229,11 @@ impl<'a> Session<'a> {
     }
 
     async fn run_ddl(&mut self, ddl: Ddl) -> Result<(), Fault> {
+        if self.defined_to.reaches(&ddl.end) {
+            // The plan was read behind it: the table is there as it became, or it is gone.
+            self.reader.go_on(Vec::new());
+            return Ok(());
+        }
         self.stream
             .board
             .message(format!("definition change at {}", ddl.end));
@@ -281,17 +295,6 @@ impl<'a> Session<'a> {
         let commit = self.stream.target.open_commit(self.mode).await?;
         commit.finish(&self.stored, &self.passed).await?;
         self.stored = self.passed.clone();
-        Ok(())
-    }
-
-    async fn reach_end_if_there(&mut self, task: &StoredTask) -> Result<(), Fault> {
-        let stored_end = task.end.clone().ok_or_else(no_checkpoint)?;
-        if !self.idempotent_to.reaches(&stored_end) {
-            self.idempotent_to = stored_end;
-        }
-        if self.stored.applied_to.reaches(&self.idempotent_to) {
-            self.reach_end().await?;
-        }
         Ok(())
     }
 

@@ -10,10 +10,12 @@ use super::hash::SetHash;
 use super::report::{Mismatch, MismatchKind, TableReport};
 use super::watch::{Seen, each_change};
 use crate::pipe::row_pipe;
+use crate::state::TableState;
 use wherry_model::{Fault, Position, Row, Table};
 
 impl Verify {
-    pub(super) async fn exact_table(&self, table: &Table) -> Result<TableReport, Fault> {
+    pub(super) async fn exact_table(&self, state: &TableState) -> Result<TableReport, Fault> {
+        let table = &state.table;
         let mut report = TableReport::new(&table.name);
         report.ranges = 1;
         let (mut source, source_at) = self.exact_source(table).await?;
@@ -29,7 +31,7 @@ impl Verify {
         }
         let (target, target_at) = self.exact_target(table).await?;
         let mut redefined = false;
-        let tables = [table.clone()];
+        let tables = [state.clone()];
         let between = (&source_at, &target_at);
         each_change(
             self.source.as_ref(),

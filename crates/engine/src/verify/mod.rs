@@ -66,7 +66,7 @@ impl Verify {
     pub async fn changed(&self, from: &Position, to: &Position) -> Result<VerifyReport, Fault> {
         let task = self.ready_task().await?;
         let mut report = VerifyReport::default();
-        let tables: Vec<Table> = live(&task).map(|state| state.table.clone()).collect();
+        let tables: Vec<TableState> = live(&task).cloned().collect();
         let changed =
             changed_keys(self.source.as_ref(), &self.selection, &tables, from, to).await?;
         for state in live(&task) {
@@ -74,7 +74,7 @@ impl Verify {
                 continue;
             };
             let table_report = match keys {
-                watch::TableChanges::Keys(keys) => self.keys(&state.table, keys).await?,
+                watch::TableChanges::Keys(keys) => self.keys(state, keys).await?,
                 watch::TableChanges::Whole => self.table(state).await?,
             };
             report.tables.push(table_report);
@@ -84,18 +84,22 @@ impl Verify {
 
     async fn table(&self, state: &TableState) -> Result<TableReport, Fault> {
         if state.table.is_exact() {
-            return self.exact_table(&state.table).await;
+            return self.exact_table(state).await;
         }
         let mut report = TableReport::new(&state.table.name);
         let suspects = self.compare_ranges(&state.table, &mut report).await?;
-        self.settle(&state.table, suspects, &mut report).await?;
+        self.settle(state, suspects, &mut report).await?;
         Ok(report)
     }
 
-    async fn keys(&self, table: &Table, keys: &[wherry_model::Row]) -> Result<TableReport, Fault> {
-        let mut report = TableReport::new(&table.name);
+    async fn keys(
+        &self,
+        state: &TableState,
+        keys: &[wherry_model::Row],
+    ) -> Result<TableReport, Fault> {
+        let mut report = TableReport::new(&state.table.name);
         report.rows = keys.len() as u64;
-        self.settle(table, keys.to_vec(), &mut report).await?;
+        self.settle(state, keys.to_vec(), &mut report).await?;
         Ok(report)
     }
 

@@ -9,6 +9,7 @@
 use super::report::{Mismatch, MismatchKind, TableReport};
 use super::watch::{Seen, each_change, lies_behind};
 use super::{Verify, key_of};
+use crate::state::TableState;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use wherry_model::{Fault, Position, Row, Table};
@@ -27,22 +28,23 @@ impl Verify {
     /// Sorts suspects into equal, mismatch and unsettled; the last two go into the report.
     pub(super) async fn settle(
         &self,
-        table: &Table,
+        state: &TableState,
         suspects: Vec<Row>,
         report: &mut TableReport,
     ) -> Result<(), Fault> {
         for batch in suspects.chunks(KEY_BATCH_COUNT) {
-            self.settle_batch(table, batch.to_vec(), report).await?;
+            self.settle_batch(state, batch.to_vec(), report).await?;
         }
         Ok(())
     }
 
     async fn settle_batch(
         &self,
-        table: &Table,
+        state: &TableState,
         mut keys: Vec<Row>,
         report: &mut TableReport,
     ) -> Result<(), Fault> {
+        let table = &state.table;
         for _ in 0..LOOK_COUNT_MAX {
             let visible = self.source.start().await?;
             let source_rows = by_key(table, self.source.read_keys(table, &keys).await?);
@@ -55,7 +57,7 @@ impl Verify {
             if keys.is_empty() {
                 return Ok(());
             }
-            let images = self.images(table, &keys, (&visible, &end)).await?;
+            let images = self.images(state, &keys, (&visible, &end)).await?;
             if images.redefined {
                 return unsettled(
                     report,
@@ -86,14 +88,15 @@ impl Verify {
     /// one up to the binlog's end: the target may hold such a change before its checkpoint does.
     async fn images(
         &self,
-        table: &Table,
+        state: &TableState,
         keys: &[Row],
         (visible, end): (&Position, &Position),
     ) -> Result<Images, Fault> {
+        let table = &state.table;
         let to = self.source.end().await?;
         let wanted: HashSet<&Row> = keys.iter().collect();
         let mut images = Images::default();
-        let tables = [table.clone()];
+        let tables = [state.clone()];
         each_change(
             self.source.as_ref(),
             &self.selection,

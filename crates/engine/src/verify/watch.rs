@@ -2,11 +2,11 @@
 
 use super::{key_of, unknown_table};
 use crate::ports::{Source, StreamItem, TransactionPart};
-use crate::state::Checkpoint;
+use crate::state::{Checkpoint, TableState};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Change, Fault, Position, Row, Table, TableName};
+use wherry_model::{Change, Fault, Position, Row, TableName};
 
 /// Changed keys kept for one table; beyond it the whole table counts as changed.
 const CHANGED_KEY_COUNT_MAX: usize = 500_000;
@@ -73,7 +73,7 @@ impl ChangedKeys {
 pub async fn changed_keys(
     source: &dyn Source,
     selection: &SelectSpec,
-    tables: &[Table],
+    tables: &[TableState],
     from: &Position,
     to: &Position,
 ) -> Result<ChangedKeys, Fault> {
@@ -115,7 +115,7 @@ pub(super) enum Seen<'a> {
 pub(super) async fn each_change(
     source: &dyn Source,
     selection: &SelectSpec,
-    tables: &[Table],
+    tables: &[TableState],
     (from, to): (&Position, &Position),
     mut see: impl FnMut(Seen<'_>),
 ) -> Result<(), Fault> {
@@ -125,8 +125,9 @@ pub(super) async fn each_change(
     let mut stream = source
         .stream(&Checkpoint::at(from.clone()), selection)
         .await?;
-    for table in tables {
-        stream.track(Arc::new(table.clone()), from.clone());
+    for state in tables {
+        // Its own start: what lies before it was written under another definition.
+        stream.track(Arc::new(state.table.clone()), state.start.clone());
     }
     loop {
         let reached = match stream.next().await? {
@@ -152,7 +153,7 @@ pub(super) async fn each_change(
                 let wherry_model::Scope::Table(table) = &fault.scope else {
                     return Err(fault);
                 };
-                if !tables.iter().any(|known| known.name == *table) {
+                if !tables.iter().any(|known| known.table.name == *table) {
                     return Err(unknown_table(table));
                 }
                 see(Seen::Redefined(table));

@@ -8,6 +8,7 @@ use super::cursor::{Cursor, Truncated};
 use super::gtid::{Gtid, GtidError, GtidSet, Issuer, MariaGtid, MariaPosition, decode_tag};
 use super::query::QueryEvent;
 use super::table_map::TableMap;
+use crate::ddl::Xid;
 use bytes::Bytes;
 
 pub const HEADER_BYTES: usize = 19;
@@ -121,6 +122,18 @@ impl Header {
         )
     }
 
+    pub fn is_heartbeat(&self) -> bool {
+        matches!(self.kind, kind::HEARTBEAT | kind::HEARTBEAT_V2)
+    }
+
+    pub fn is_format(&self) -> bool {
+        self.kind == kind::FORMAT_DESCRIPTION
+    }
+
+    pub fn is_table_map(&self) -> bool {
+        self.kind == kind::TABLE_MAP
+    }
+
     fn truncated(&self) -> EventError {
         EventError::Truncated { kind: self.kind }
     }
@@ -156,6 +169,15 @@ impl Format {
             })
         };
         read().map_err(|_| header.truncated())
+    }
+
+    pub(super) fn table_map_id_bytes(&self) -> usize {
+        self.table_id_bytes(kind::TABLE_MAP)
+    }
+
+    pub(super) fn parse_table_map(&self, body: &[u8]) -> Result<TableMap, EventError> {
+        let kind = kind::TABLE_MAP;
+        TableMap::parse(body, self.table_map_id_bytes()).map_err(|_| EventError::Truncated { kind })
     }
 
     /// Very old servers wrote table ids of four bytes.
@@ -260,7 +282,8 @@ pub enum Event {
     MariaCheckpoint {
         file: String,
     },
-    TableMap(TableMap),
+    /// Its body is read by [`super::table_map`], and only where rows of it are wanted.
+    TableMap,
     Rows(RowsEvent),
     /// JSON differences instead of an after image; `table_id` names the table map.
     PartialRows {
@@ -303,14 +326,6 @@ pub struct MariaGtidEvent {
     pub gtid: MariaGtid,
     /// One event follows and no commit, as for DDL.
     pub standalone: bool,
-}
-
-/// The three parts of an XA transaction's name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Xid {
-    pub format: i64,
-    pub global: Vec<u8>,
-    pub branch: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -363,12 +378,7 @@ impl Event {
             kind::PREVIOUS_GTIDS => GtidSet::decode(body)
                 .map(Event::PreviousGtids)
                 .map_err(|_| header.damaged("the GTID set")),
-            kind::TABLE_MAP => {
-                let id_bytes = format.table_id_bytes(header.kind);
-                TableMap::parse(body, id_bytes)
-                    .map(Event::TableMap)
-                    .map_err(truncated)
-            }
+            kind::TABLE_MAP => Ok(Event::TableMap),
             kind::PARTIAL_UPDATE_ROWS => rows_head(raw, format)
                 .map(|(table_id, ends_statement, _)| Event::PartialRows {
                     table_id,
@@ -556,12 +566,12 @@ fn parse_maria_gtid(header: &Header, body: &[u8]) -> Result<MariaGtidEvent, Trun
 fn parse_xa_prepare(body: &[u8]) -> Result<Event, Truncated> {
     let mut cursor = Cursor::new(body);
     let one_phase = cursor.u8()? != 0;
-    let format = i64::from(cursor.u32()? as i32);
+    let format = cursor.u32()?;
     let (global_length, branch_length) = (cursor.u32()? as usize, cursor.u32()? as usize);
     let xid = Xid {
         format,
-        global: cursor.bytes(global_length)?.to_vec(),
-        branch: cursor.bytes(branch_length)?.to_vec(),
+        gtrid: cursor.bytes(global_length)?.to_vec(),
+        bqual: cursor.bytes(branch_length)?.to_vec(),
     };
     Ok(Event::XaPrepare { xid, one_phase })
 }

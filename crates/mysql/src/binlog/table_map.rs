@@ -102,6 +102,11 @@ impl TableMap {
         Ok(map)
     }
 
+    /// The id alone.
+    pub(super) fn parse_id(body: &[u8], id_bytes: usize) -> Result<u64, Truncated> {
+        Cursor::new(body).unsigned(id_bytes)
+    }
+
     /// Table name alone, for readers that only want to know whether to go on.
     pub(super) fn parse_name(body: &[u8], id_bytes: usize) -> Result<TableName, Truncated> {
         let mut cursor = Cursor::new(body);

@@ -28,6 +28,18 @@ impl Dialect {
     }
 }
 
+impl From<&crate::ServerVersion> for Dialect {
+    fn from(version: &crate::ServerVersion) -> Dialect {
+        let number = |part: u16| u32::from(part);
+        Dialect {
+            mariadb: version.is_mariadb(),
+            version: number(version.major) * 10_000
+                + number(version.minor) * 100
+                + number(version.patch),
+        }
+    }
+}
+
 /// How a text is to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {

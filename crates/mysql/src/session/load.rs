@@ -55,7 +55,7 @@ impl Session {
             };
             self.watch();
             for piece in buffer.chunks(FEED_BYTES) {
-                self.wire.send(b"", piece).await?;
+                self.send(b"", piece).await?;
             }
             if buffer.capacity() > 2 * FEED_BYTES {
                 buffer = Vec::with_capacity(FEED_BYTES);
@@ -65,7 +65,7 @@ impl Session {
             }
         }
         drop(buffer);
-        self.wire.send(b"", b"").await?;
+        self.send(b"", b"").await?;
         match self.answer(0).await? {
             Answer::Done(outcome) => {
                 self.drain_results(1).await?;

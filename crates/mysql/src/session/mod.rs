@@ -290,7 +290,25 @@ impl Session {
         }
         self.watch();
         self.wire.begin(doing);
-        self.wire.send(&[command], body).await
+        self.send(&[command], body).await
+    }
+
+    /// Sends a packet. A server that closes in the middle of it has often said why before, for
+    /// example that the packet is too large: that is the error then, not the lost connection.
+    async fn send(&mut self, head: &[u8], body: &[u8]) -> Result<(), SessionError> {
+        let Err(error) = self.wire.send(head, body).await else {
+            return Ok(());
+        };
+        self.unwatch();
+        if !matches!(error, SessionError::Io { .. }) {
+            return Err(error);
+        }
+        match timeout(CLOSE_TIMEOUT, self.wire.read()).await {
+            Ok(Ok(payload)) if payload.first() == Some(&ERROR_MARK) => {
+                Err(server_error(payload, 0))
+            }
+            _ => Err(error),
+        }
     }
 
     fn end(&mut self) {

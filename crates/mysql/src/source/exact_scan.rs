@@ -3,12 +3,12 @@
 //! Owns a short reading of the binlog for `exact`. It says yes when in doubt: a yes costs another
 //! try, a wrong no would cost rows.
 
+use crate::binlog::cursor::{Cursor, Truncated};
 use crate::binlog::event::{Event, Format, RawEvent};
 use crate::binlog::gtid::GtidSet;
 use crate::binlog::payload::PayloadReader;
+use crate::binlog::position::random_server_id;
 use crate::session::{DumpRequest, Endpoint, Session, SessionKind};
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 use wherry_model::position::file_number;
 use wherry_model::{Fault, Position, TableName};
@@ -25,7 +25,7 @@ pub(super) async fn changed_between(
 ) -> Result<bool, Fault> {
     let session = Session::connect(endpoint, SessionKind::Control).await?;
     let request = DumpRequest {
-        server_id: passing_server_id(),
+        server_id: random_server_id(),
         file: String::new(),
         offset: 4,
         gtids: Some(after.encode()),
@@ -43,7 +43,7 @@ pub(super) async fn changed_between(
         match Event::parse(&raw, &format).map_err(unreadable)? {
             Event::Format(new) => format = new,
             Event::Rotate { file: next, .. } => file = next,
-            event if may_change(&event, table)? => return Ok(true),
+            event if may_change(&raw, &event, table)? => return Ok(true),
             _ => {}
         }
     }
@@ -63,15 +63,15 @@ fn lies_behind(raw: &RawEvent, file: &str, to: &Position) -> bool {
         && u64::from(header.log_pos.wrapping_sub(header.size)) >= to.offset
 }
 
-fn may_change(event: &Event, table: &TableName) -> Result<bool, Fault> {
+fn may_change(raw: &RawEvent, event: &Event, table: &TableName) -> Result<bool, Fault> {
     Ok(match event {
-        Event::TableMap(map) => map.name == *table,
+        Event::TableMap => names_table(&raw.body, table).unwrap_or(true),
         Event::Query(query) => statement_may_change(query.bytes(), table),
         Event::Payload(body) => {
             let mut payload = PayloadReader::open(body).map_err(unreadable)?;
             while let Some(raw) = payload.next_event().map_err(unreadable)? {
                 let inner = Event::parse(&raw, &Format::default()).map_err(unreadable)?;
-                if !matches!(inner, Event::Payload(_)) && may_change(&inner, table)? {
+                if !matches!(inner, Event::Payload(_)) && may_change(&raw, &inner, table)? {
                     return Ok(true);
                 }
             }
@@ -82,6 +82,20 @@ fn may_change(event: &Event, table: &TableName) -> Result<bool, Fault> {
         }
         _ => false,
     })
+}
+
+/// True for the map of this table, in any letter case. The table's number has six bytes on every
+/// server whose snapshots are proved by GTID.
+fn names_table(body: &[u8], table: &TableName) -> Result<bool, Truncated> {
+    let mut cursor = Cursor::new(body);
+    cursor.skip(6 + 2)?;
+    let mut name = || {
+        let length = usize::from(cursor.u8()?);
+        let text = String::from_utf8_lossy(cursor.bytes(length)?).to_lowercase();
+        cursor.skip(1)?;
+        Ok(text)
+    };
+    Ok(name()? == table.database.to_lowercase() && name()? == table.table.to_lowercase())
 }
 
 /// True for the outcome of an XA transaction and for a statement that holds the table's name.
@@ -104,13 +118,6 @@ fn statement_may_change(statement: &[u8], table: &TableName) -> bool {
         || text.contains("schema")
 }
 
-/// A server id for one short reading. A replica with the same id would be cut off, so it is drawn
-/// anew each time.
-pub(super) fn passing_server_id() -> u32 {
-    let random = RandomState::new().build_hasher().finish();
-    (random >> 32) as u32 | 0x8000_0000
-}
-
 fn unreadable(error: crate::binlog::event::EventError) -> Fault {
     Fault::operator("SRC-034", "could not read the binlog around a snapshot")
         .hint("Check the binlog of the source with mysqlbinlog, then start again.")
@@ -120,6 +127,16 @@ fn unreadable(error: crate::binlog::event::EventError) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_map_is_known_by_its_name() {
+        let body = b"\x01\0\0\0\0\0\x01\0\x04shop\0\x06orders\0\x01\x03";
+        let check = |table: &str| names_table(body, &TableName::new("shop", table)).ok();
+        assert_eq!(check("orders"), Some(true));
+        assert_eq!(check("Orders"), Some(true));
+        assert_eq!(check("order"), Some(false));
+        assert!(names_table(&body[..14], &TableName::new("shop", "orders")).is_err());
+    }
 
     #[test]
     fn statements_are_judged_with_suspicion() {

@@ -10,7 +10,7 @@ mod exact_scan;
 mod precheck;
 mod settings;
 
-use crate::binlog::{self, MysqlStream};
+use crate::binlog::{self, MysqlStream, StreamOptions};
 use crate::catalog::{self, Scope};
 use crate::reader::TableReader;
 use crate::session::{Endpoint, Pool, PooledSession, SessionKind};
@@ -145,7 +145,8 @@ impl Source for MysqlSource {
         from: &Checkpoint,
         selection: &SelectSpec,
     ) -> Result<Box<dyn ChangeStream>, Fault> {
-        let stream = MysqlStream::open(&self.endpoint, from, selection).await?;
+        let stream =
+            MysqlStream::open(&self.endpoint, from, selection, StreamOptions::usual()).await?;
         Ok(Box::new(stream))
     }
 

@@ -24,9 +24,14 @@ async fn hear(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 fn greeting() -> Vec<u8> {
+    greeting_with(0xF7)
+}
+
+/// A greeting with this second byte of capabilities.
+fn greeting_with(capabilities: u8) -> Vec<u8> {
     let mut greeting = b"\x0A8.0.99\0\x01\0\0\0abcdefgh\0".to_vec();
     // Everything but TLS, utf8mb4, autocommit.
-    greeting.extend_from_slice(&[0xFF, 0xF7, 45, 2, 0, 0xFF, 0xFF, 21]);
+    greeting.extend_from_slice(&[0xFF, capabilities, 45, 2, 0, 0xFF, 0xFF, 21]);
     greeting.extend_from_slice(&[0; 10]);
     greeting.extend_from_slice(b"ijklmnopqrst\0mysql_native_password\0");
     greeting
@@ -137,4 +142,52 @@ async fn a_broken_key_is_an_error() {
     let (opened, ()) = tokio::join!(Session::connect(&endpoint, SessionKind::Read), serving);
     let error = opened.err().expect("a refusal");
     assert_eq!(error.into_fault().code, "CONN-022");
+}
+
+/// What a session says about a server that meets the TLS handshake with these bytes and an end.
+async fn check_handshake(mode: TlsMode, answer: &[u8]) -> SessionError {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let mut endpoint = Endpoint::new("127.0.0.1", port, "mover");
+    endpoint.tls.mode = mode;
+    let serving = async {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        say(&mut stream, 0, &greeting_with(0xFF)).await;
+        assert_eq!(
+            hear(&mut stream).await.map(|request| request.len()),
+            Some(32)
+        );
+        let mut hello = [0; 5];
+        stream.read_exact(&mut hello).await.expect("a hello");
+        stream.write_all(answer).await.expect("said");
+        stream.shutdown().await.expect("an end");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        if mode != TlsMode::Preferred {
+            return;
+        }
+        // The second attempt asks for no TLS.
+        let (mut stream, _) = listener.accept().await.expect("the client again");
+        say(&mut stream, 0, &greeting_with(0xFF)).await;
+        assert!(
+            hear(&mut stream)
+                .await
+                .is_some_and(|response| response.len() > 32)
+        );
+        say(&mut stream, 2, b"\xFF\x15\x04#28000no").await;
+    };
+    let (opened, ()) = tokio::join!(Session::connect(&endpoint, SessionKind::Read), serving);
+    opened.err().expect("a refusal")
+}
+
+#[tokio::test]
+async fn servers_with_old_tls_say_so() {
+    // A fatal alert: the protocol version.
+    let alert = b"\x15\x03\x01\x00\x02\x02\x46";
+    for answer in [&alert[..], b""] {
+        let error = check_handshake(TlsMode::Required, answer).await;
+        assert_eq!(error.into_fault().code, "CONN-013");
+        let error = check_handshake(TlsMode::Preferred, answer).await;
+        assert_eq!(error.into_fault().code, "CONN-006");
+    }
 }

@@ -250,6 +250,12 @@ async fn mysql_97_takes_every_password_plugin() {
         ))
         .await
         .expect("accounts");
+    // MySQL signs a certificate by itself when it is given none.
+    let own_ca = server.data_folder().join("ca.pem");
+    let own = trusting(&server, TlsMode::VerifyCa, "127.0.0.1", own_ca.clone());
+    assert!(log_in(&own).await);
+    let named = trusting(&server, TlsMode::VerifyIdentity, "127.0.0.1", own_ca);
+    check_refused(&named, "CONN-015").await;
     for mode in [TlsMode::Off, TlsMode::Required] {
         for _ in 0..2 {
             log_in(&endpoint(&server, "caching", "pass-word", mode)).await;

@@ -306,3 +306,26 @@ async fn a_killed_session_and_a_killed_statement_are_transient() {
         assert!(session.is_broken() || session.execute("DO 1").await.is_err());
     }
 }
+
+#[tokio::test]
+async fn a_statement_that_is_too_large_says_so() {
+    for flavour in ALL {
+        let server = start(flavour).await;
+        server
+            .sql("SET GLOBAL max_allowed_packet = 1048576")
+            .await
+            .expect("a limit");
+        for size in [1 << 20, 40 << 20] {
+            let mut session = Session::connect(&mover(&server), SessionKind::Write)
+                .await
+                .expect("a session");
+            let mut sql = b"DO '".to_vec();
+            sql.resize(size, b'x');
+            sql.push(b'\'');
+            let error = session.execute(&sql).await.expect_err("too large");
+            assert_eq!(error.server_code(), Some(1153), "{flavour:?}: {error:?}");
+            assert!(session.is_broken());
+            assert_eq!(error.into_fault().code, "CONN-041");
+        }
+    }
+}

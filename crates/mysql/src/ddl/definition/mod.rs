@@ -232,13 +232,19 @@ impl Definition {
     ///
     /// An AUTO_INCREMENT column must be the first column of some key. Where only a plain key
     /// serves, the plain keys before it stay as well, so that adding the others afterwards gives
-    /// the order of the source.
+    /// the order of the source. InnoDB adds one FULLTEXT key per statement, so only the last one
+    /// is left out.
     fn kept_keys(&self) -> Vec<bool> {
         let mut kept: Vec<bool> = self
             .keys
             .iter()
             .map(|key| key.kind == KeyKind::Unique)
             .collect();
+        let is_fulltext = |key: &KeyClause| key.kind == KeyKind::Fulltext;
+        let last_fulltext = self.keys.iter().rposition(is_fulltext);
+        for (at, key) in self.keys.iter().enumerate() {
+            kept[at] |= is_fulltext(key) && Some(at) != last_fulltext;
+        }
         let Some(column) = self.columns.iter().find(|column| column.auto_increment) else {
             return kept;
         };

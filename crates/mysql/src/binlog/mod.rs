@@ -1,0 +1,29 @@
+//! The binlog: from raw events to changes.
+//!
+//! Owns event formats, GTID sets, row decoding, starts and ends, the DDL scan and the stream.
+//! Must not write anywhere and must not know the target. Read on in [`stream`] for how events
+//! become transactions, then [`decode`] for rows and [`position`] for starts and ends.
+
+pub mod cursor;
+mod decimal;
+pub mod decode;
+pub mod event;
+mod fault;
+mod float;
+pub mod gtid;
+mod identity;
+pub mod json;
+pub mod payload;
+mod place;
+mod plan;
+pub mod position;
+pub mod query;
+pub mod scan;
+mod statement;
+pub mod stream;
+pub mod table_map;
+mod temporal;
+
+pub use position::{end, start};
+pub use scan::ddl_between;
+pub use stream::{MysqlStream, StreamOptions};

@@ -1,0 +1,178 @@
+//! What a statement in the binlog means to a stream of selected tables.
+//!
+//! The one place that asks the DDL classifier about binlog statements.
+
+use super::query::QueryEvent;
+use crate::ddl::{self, Context, Dialect, NameKind, StatementKind, XaVerb, Xid};
+use crate::flavour::ServerVersion;
+use wherry_model::task::SelectSpec;
+use wherry_model::{DdlKind, TableName};
+
+/// How a statement is to be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Meaning {
+    Begin,
+    Commit,
+    Rollback,
+    Savepoint,
+    Xa {
+        verb: XaVerb,
+        xid: Xid,
+    },
+    /// Defines a selected table or database; every table named, pairs for renames.
+    Ddl {
+        kind: DdlKind,
+        tables: Vec<TableName>,
+    },
+    /// Changes rows of these selected tables by statement.
+    Dml {
+        tables: Vec<TableName>,
+    },
+    /// May concern a selected table, but cannot be read.
+    Unreadable,
+    /// No selected table is concerned.
+    Nothing,
+}
+
+/// Knows the selection and how the server reads its statements.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    selection: SelectSpec,
+    dialect: Dialect,
+    /// The server stores names in lower case however they are written.
+    lower_case_names: bool,
+}
+
+impl Judge {
+    pub fn new(selection: &SelectSpec, version: &ServerVersion, lower_case_names: bool) -> Judge {
+        let number = u32::from(version.major) * 10_000
+            + u32::from(version.minor) * 100
+            + u32::from(version.patch);
+        Judge {
+            selection: selection.clone(),
+            dialect: Dialect {
+                mariadb: version.is_mariadb(),
+                version: number,
+            },
+            lower_case_names,
+        }
+    }
+
+    pub fn meaning(&self, query: &QueryEvent) -> Meaning {
+        // By far the most frequent ones.
+        match query.bytes() {
+            b"BEGIN" => return Meaning::Begin,
+            b"COMMIT" => return Meaning::Commit,
+            _ => {}
+        }
+        let Some(text) = query.text() else {
+            return self.unreadable(query);
+        };
+        let context = Context::new(&query.database, self.dialect)
+            .sql_mode(query.session.sql_mode.unwrap_or(0));
+        let statement = ddl::classify(&text, &context);
+        match &statement.kind {
+            StatementKind::Begin => Meaning::Begin,
+            StatementKind::Commit => Meaning::Commit,
+            StatementKind::Rollback => Meaning::Rollback,
+            StatementKind::Savepoint => Meaning::Savepoint,
+            StatementKind::Xa {
+                verb,
+                xid: Some(xid),
+            } => Meaning::Xa {
+                verb: *verb,
+                xid: xid.clone(),
+            },
+            StatementKind::Dml => self.dml(&statement, query),
+            StatementKind::Unknown => self.unreadable(query),
+            StatementKind::Other(_)
+            | StatementKind::Set
+            | StatementKind::Irrelevant
+            | StatementKind::Xa { xid: None, .. } => Meaning::Nothing,
+            _ => self.ddl(&statement),
+        }
+    }
+
+    fn dml(&self, statement: &ddl::Statement, query: &QueryEvent) -> Meaning {
+        let tables: Vec<TableName> = statement.subjects().map(|name| self.stored(name)).collect();
+        if tables.is_empty() {
+            return self.unreadable(query);
+        }
+        let tables: Vec<TableName> = tables
+            .into_iter()
+            .filter(|table| self.selection.includes(table))
+            .collect();
+        if tables.is_empty() {
+            Meaning::Nothing
+        } else {
+            Meaning::Dml { tables }
+        }
+    }
+
+    fn ddl(&self, statement: &ddl::Statement) -> Meaning {
+        let Some(kind) = statement.ddl_kind().filter(|_| !statement.temporary) else {
+            return Meaning::Nothing;
+        };
+        let names_table = statement
+            .subjects()
+            .any(|name| self.selection.includes(&self.stored(name)));
+        let names_database = statement.names.iter().any(|name| {
+            name.kind == NameKind::Database
+                && self
+                    .selection
+                    .includes_database(&self.stored_text(name.database.clone()))
+        });
+        if !names_table && !names_database {
+            return Meaning::Nothing;
+        }
+        let tables = statement.ddl_tables().into_iter();
+        Meaning::Ddl {
+            kind,
+            tables: tables.map(|name| self.stored(name)).collect(),
+        }
+    }
+
+    /// A statement that cannot be read concerns a selected table unless neither its default
+    /// database nor its bytes name a selected database.
+    fn unreadable(&self, query: &QueryEvent) -> Meaning {
+        let default_selected = self
+            .selection
+            .includes_database(&self.stored_text(query.database.clone()));
+        let named = self
+            .selection
+            .databases
+            .iter()
+            .any(|database| contains_ignoring_case(query.bytes(), database.as_bytes()));
+        if default_selected || named {
+            Meaning::Unreadable
+        } else {
+            Meaning::Nothing
+        }
+    }
+
+    pub fn is_selected_database(&self, database: &str) -> bool {
+        self.selection.includes_database(database)
+    }
+
+    fn stored(&self, name: TableName) -> TableName {
+        TableName {
+            database: self.stored_text(name.database),
+            table: self.stored_text(name.table),
+        }
+    }
+
+    fn stored_text(&self, name: String) -> String {
+        if self.lower_case_names {
+            name.to_lowercase()
+        } else {
+            name
+        }
+    }
+}
+
+fn contains_ignoring_case(text: &[u8], word: &[u8]) -> bool {
+    !word.is_empty()
+        && text
+            .windows(word.len())
+            .any(|window| window.eq_ignore_ascii_case(word))
+}
