@@ -3,3 +3,4 @@
 mod ddl;
 mod session;
 mod source;
+mod target;

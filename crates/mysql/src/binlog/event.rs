@@ -7,7 +7,7 @@
 use super::cursor::{Cursor, Truncated};
 use super::gtid::{Gtid, GtidError, GtidSet, Issuer, MariaGtid, MariaPosition, decode_tag};
 use super::query::QueryEvent;
-use super::table_map::TableMap;
+use super::table_map::{TableMap, TableMapHead};
 use crate::ddl::Xid;
 use bytes::Bytes;
 
@@ -282,8 +282,7 @@ pub enum Event {
     MariaCheckpoint {
         file: String,
     },
-    /// Its body is read by [`super::table_map`], and only where rows of it are wanted.
-    TableMap,
+    TableMap(TableMapHead),
     Rows(RowsEvent),
     /// JSON differences instead of an after image; `table_id` names the table map.
     PartialRows {
@@ -378,7 +377,9 @@ impl Event {
             kind::PREVIOUS_GTIDS => GtidSet::decode(body)
                 .map(Event::PreviousGtids)
                 .map_err(|_| header.damaged("the GTID set")),
-            kind::TABLE_MAP => Ok(Event::TableMap),
+            kind::TABLE_MAP => TableMapHead::parse(body, format.table_map_id_bytes())
+                .map(Event::TableMap)
+                .map_err(truncated),
             kind::PARTIAL_UPDATE_ROWS => rows_head(raw, format)
                 .map(|(table_id, ends_statement, _)| Event::PartialRows {
                     table_id,

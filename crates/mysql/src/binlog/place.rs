@@ -5,7 +5,7 @@
 
 use super::event::{Event, EventError, Format, Header, RawEvent};
 use super::gtid::GtidState;
-use super::table_map::TableMap;
+use super::table_map::{TableMap, TableMapHead};
 use bytes::Bytes;
 use std::sync::Arc;
 use wherry_model::{Position, TableName};
@@ -39,7 +39,7 @@ impl Place {
     }
 
     pub fn table_map_id(&self, raw: &RawEvent) -> Result<u64, EventError> {
-        TableMap::parse_id(&raw.body, self.format.table_map_id_bytes()).map_err(|_| {
+        TableMapHead::parse_id(&raw.body, self.format.table_map_id_bytes()).map_err(|_| {
             EventError::Truncated {
                 kind: raw.header.kind,
             }
@@ -47,11 +47,11 @@ impl Place {
     }
 
     pub fn table_map_name(&self, raw: &RawEvent) -> Result<TableName, EventError> {
-        TableMap::parse_name(&raw.body, self.format.table_map_id_bytes()).map_err(|_| {
-            EventError::Truncated {
+        TableMapHead::parse(&raw.body, self.format.table_map_id_bytes())
+            .map(|head| head.name)
+            .map_err(|_| EventError::Truncated {
                 kind: raw.header.kind,
-            }
-        })
+            })
     }
 
     /// Decodes the body of a table map event of the current file.

@@ -57,6 +57,29 @@ pub struct WireColumn {
     pub collation: Option<u32>,
 }
 
+/// The beginning of a table map: enough to know whether its rows are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableMapHead {
+    pub table_id: u64,
+    pub name: TableName,
+}
+
+impl TableMapHead {
+    pub(super) fn parse(body: &[u8], id_bytes: usize) -> Result<TableMapHead, Truncated> {
+        let mut cursor = Cursor::new(body);
+        let table_id = cursor.unsigned(id_bytes)?;
+        cursor.skip(2)?;
+        let database = name(&mut cursor)?;
+        let name = TableName::new(database, name(&mut cursor)?);
+        Ok(TableMapHead { table_id, name })
+    }
+
+    /// The id alone.
+    pub(super) fn parse_id(body: &[u8], id_bytes: usize) -> Result<u64, Truncated> {
+        Cursor::new(body).unsigned(id_bytes)
+    }
+}
+
 /// What a table map event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableMap {
@@ -100,19 +123,6 @@ impl TableMap {
             map.read_optional(field, value)?;
         }
         Ok(map)
-    }
-
-    /// The id alone.
-    pub(super) fn parse_id(body: &[u8], id_bytes: usize) -> Result<u64, Truncated> {
-        Cursor::new(body).unsigned(id_bytes)
-    }
-
-    /// Table name alone, for readers that only want to know whether to go on.
-    pub(super) fn parse_name(body: &[u8], id_bytes: usize) -> Result<TableName, Truncated> {
-        let mut cursor = Cursor::new(body);
-        cursor.skip(id_bytes + 2)?;
-        let database = name(&mut cursor)?;
-        Ok(TableName::new(database, name(&mut cursor)?))
     }
 
     fn read_optional(&mut self, field: u8, mut value: Cursor<'_>) -> Result<(), Truncated> {
@@ -278,7 +288,7 @@ mod tests {
         #[test]
         fn hostile_bytes_do_not_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = TableMap::parse(&body, 6);
-            let _ = TableMap::parse_name(&body, 6);
+            let _ = TableMapHead::parse(&body, 6);
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Owns a short reading of the binlog for `exact`. It says yes when in doubt: a yes costs another
 //! try, a wrong no would cost rows.
 
-use crate::binlog::cursor::{Cursor, Truncated};
 use crate::binlog::event::{Event, Format, RawEvent};
 use crate::binlog::gtid::GtidSet;
 use crate::binlog::payload::PayloadReader;
@@ -43,7 +42,7 @@ pub(super) async fn changed_between(
         match Event::parse(&raw, &format).map_err(unreadable)? {
             Event::Format(new) => format = new,
             Event::Rotate { file: next, .. } => file = next,
-            event if may_change(&raw, &event, table)? => return Ok(true),
+            event if may_change(&event, table)? => return Ok(true),
             _ => {}
         }
     }
@@ -63,15 +62,15 @@ fn lies_behind(raw: &RawEvent, file: &str, to: &Position) -> bool {
         && u64::from(header.log_pos.wrapping_sub(header.size)) >= to.offset
 }
 
-fn may_change(raw: &RawEvent, event: &Event, table: &TableName) -> Result<bool, Fault> {
+fn may_change(event: &Event, table: &TableName) -> Result<bool, Fault> {
     Ok(match event {
-        Event::TableMap => names_table(&raw.body, table).unwrap_or(true),
+        Event::TableMap(head) => names_same(&head.name, table),
         Event::Query(query) => statement_may_change(query.bytes(), table),
         Event::Payload(body) => {
             let mut payload = PayloadReader::open(body).map_err(unreadable)?;
             while let Some(raw) = payload.next_event().map_err(unreadable)? {
                 let inner = Event::parse(&raw, &Format::default()).map_err(unreadable)?;
-                if !matches!(inner, Event::Payload(_)) && may_change(&raw, &inner, table)? {
+                if !matches!(inner, Event::Payload(_)) && may_change(&inner, table)? {
                     return Ok(true);
                 }
             }
@@ -84,18 +83,10 @@ fn may_change(raw: &RawEvent, event: &Event, table: &TableName) -> Result<bool, 
     })
 }
 
-/// True for the map of this table, in any letter case. The table's number has six bytes on every
-/// server whose snapshots are proved by GTID.
-fn names_table(body: &[u8], table: &TableName) -> Result<bool, Truncated> {
-    let mut cursor = Cursor::new(body);
-    cursor.skip(6 + 2)?;
-    let mut name = || {
-        let length = usize::from(cursor.u8()?);
-        let text = String::from_utf8_lossy(cursor.bytes(length)?).to_lowercase();
-        cursor.skip(1)?;
-        Ok(text)
-    };
-    Ok(name()? == table.database.to_lowercase() && name()? == table.table.to_lowercase())
+/// Equal in any letter case: what a server folds must not be missed.
+fn names_same(one: &TableName, other: &TableName) -> bool {
+    one.database.to_lowercase() == other.database.to_lowercase()
+        && one.table.to_lowercase() == other.table.to_lowercase()
 }
 
 /// True for the outcome of an XA transaction and for a statement that holds the table's name.

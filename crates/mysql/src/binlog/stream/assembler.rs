@@ -232,6 +232,11 @@ impl Assembler {
         {
             return Ok(());
         }
+        if raw.header.is_table_map() {
+            // The most frequent event beside rows: mostly a repetition, so not decoded anew.
+            self.open_group();
+            return self.tables.map(raw, &self.place);
+        }
         match self.place.parse(raw).map_err(Trouble::Event)? {
             Event::Format(format) => {
                 self.place.set_format(format);
@@ -245,10 +250,6 @@ impl Assembler {
             Event::Gtid(event) => self.begin_mysql(event),
             Event::MariaGtid(event) => self.begin_maria(&event),
             Event::Query(query) => self.query(&query, raw.header.timestamp),
-            Event::TableMap => {
-                self.open_group();
-                self.tables.map(raw, &self.place)
-            }
             Event::Rows(rows) => self.rows(&rows),
             Event::PartialRows { table_id, .. } => {
                 self.refuse_rows(table_id, fault::partial_json);
@@ -276,7 +277,8 @@ impl Assembler {
                 Ok(())
             }
             Event::Incident { code } => Err(fault::incident(code, self.boundary.position()).into()),
-            Event::PreviousGtids(_)
+            Event::TableMap(_)
+            | Event::PreviousGtids(_)
             | Event::MariaGtidList(_)
             | Event::MariaCheckpoint { .. }
             | Event::Ignored => Ok(()),
@@ -587,15 +589,14 @@ impl Assembler {
         {
             return Ok(());
         }
-        match self.tables.lookup(rows.table_id, &self.place)? {
+        match self.tables.lookup(rows.table_id, &self.place, parks)? {
             Lookup::Unwanted => Ok(()),
             Lookup::Unknown => Err(fault::unmapped_rows(self.boundary.position()).into()),
             Lookup::Refused(fault, table) => {
                 self.refuse(&table, fault);
                 Ok(())
             }
-            Lookup::Wanted { start, .. } if !parks && self.place.is_within(&start) => Ok(()),
-            Lookup::Wanted { plan, .. } => match plan.decode(rows) {
+            Lookup::Wanted { plan } => match plan.decode(rows) {
                 Ok(changes) => self.add(changes),
                 Err(error) => {
                     let table = plan.table_name().clone();

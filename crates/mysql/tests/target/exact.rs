@@ -1,0 +1,154 @@
+//! Changes of tables without a key: once, with the checkpoint.
+
+use super::*;
+use wherry_engine::ports::ApplyMode::Strict;
+use wherry_model::Class;
+
+const BODY: &str =
+    "a INT, s VARCHAR(20), f FLOAT, t DATETIME(3), j JSON, b BIT(9), e ENUM('k','l'), g GEOMETRY";
+
+fn image<'a>(number: &'a str, text: &'a str) -> Vec<&'a str> {
+    vec![
+        number,
+        text,
+        "3.4028234663852886e38",
+        "2024-01-02 03:04:05.678",
+        "{\"k\": [1, \"ä\"]}",
+        "\u{1}\u{7f}",
+        "l",
+        "NULL",
+    ]
+}
+
+#[tokio::test]
+async fn rows_without_a_key_are_found_by_all_their_bytes() {
+    let server = start(Flavour::MySql97).await;
+    let target = claimed(&server).await;
+    let table = planned(&server, &target, "t", BODY).await;
+    let mut group = target.open_commit(Strict).await.expect("a group");
+    group
+        .add(&[
+            insert(&table, &image("1", "a")),
+            insert(&table, &image("1", "a")),
+            insert(&table, &image("1", "A ")),
+            insert(&table, &image("NULL", "NULL")),
+        ])
+        .await
+        .expect("inserts");
+    let outcome = group
+        .add(&[
+            delete(&table, &image("1", "a")),
+            update(&table, &image("1", "A "), &image("2", "b")),
+            update(&table, &image("NULL", "NULL"), &image("3", "NULL")),
+        ])
+        .await
+        .expect("changes");
+    assert_eq!(outcome.divergences, 0);
+    group.finish(&at(1), &at(2)).await.expect("a commit");
+    assert_eq!(
+        show(&server, "SELECT a, s FROM d.t ORDER BY a").await,
+        "1,a;2,b;3,NULL"
+    );
+    let stored = target.stored().await.expect("a state").expect("a task");
+    assert_eq!(stored.checkpoint, Some(at(2)));
+}
+
+#[tokio::test]
+async fn a_missing_row_is_a_divergence() {
+    let server = start(Flavour::MySql97).await;
+    let target = claimed(&server).await;
+    let table = planned(&server, &target, "t", "a INT, s VARCHAR(9)").await;
+    let mut group = target.open_commit(Strict).await.expect("a group");
+    let outcome = group
+        .add(&[
+            delete(&table, &["1", "x"]),
+            update(&table, &["2", "y"], &["2", "z"]),
+        ])
+        .await
+        .expect("changes");
+    assert_eq!(outcome.divergences, 2);
+    group.finish(&at(1), &at(2)).await.expect("a commit");
+    assert_eq!(show(&server, "SELECT * FROM d.t").await, "2,z");
+}
+
+/// The checkpoint and the rows move together or not at all.
+#[tokio::test]
+async fn a_group_from_a_wrong_checkpoint_leaves_nothing() {
+    for flavour in [Flavour::MySql97, Flavour::MySql56, Flavour::MariaDb] {
+        let server = start(flavour).await;
+        let target = claimed(&server).await;
+        let table = planned(&server, &target, "t", "a INT").await;
+        let mut group = target.open_commit(Strict).await.expect("a group");
+        group.add(&[insert(&table, &["1"])]).await.expect("a row");
+        let fault = group
+            .finish(&at(5), &at(6))
+            .await
+            .expect_err("another checkpoint is stored");
+        assert_eq!(fault.class, Class::Bug, "{fault}");
+        assert_eq!(show(&server, "SELECT COUNT(*) FROM d.t").await, "0");
+        let stored = target.stored().await.expect("a state").expect("a task");
+        assert_eq!(stored.checkpoint, Some(at(1)));
+        let mut group = target.open_commit(Strict).await.expect("a group");
+        group.add(&[insert(&table, &["1"])]).await.expect("a row");
+        group.finish(&at(1), &at(2)).await.expect("a commit");
+        assert_eq!(show(&server, "SELECT COUNT(*) FROM d.t").await, "1");
+    }
+}
+
+/// A server that dies in the middle of a COMMIT: either both are there or neither, and the
+/// answer of `finish` says which.
+#[tokio::test]
+async fn a_lost_commit_is_resolved() {
+    let server = start_with(Flavour::MySql97, &["--innodb-flush-log-at-trx-commit=1"]).await;
+    let target = claimed(&server).await;
+    let table = planned(&server, &target, "t", "a INT").await;
+    let mut stored = 1;
+    let mut written = 0;
+    for round in 0..4u64 {
+        let mut group = target.open_commit(Strict).await.expect("a group");
+        group.add(&[insert(&table, &["1"])]).await.expect("a row");
+        let finish = tokio::spawn(async move { group.finish(&at(stored), &at(stored + 1)).await });
+        tokio::time::sleep(Duration::from_micros(300 * round)).await;
+        server.kill9().expect("a kill");
+        let result = finish.await.expect("a task");
+        server.restart().await.expect("a restart");
+        let task = target.stored().await.expect("a state").expect("a task");
+        let now = task.checkpoint.expect("a checkpoint");
+        if now == at(stored + 1) {
+            written += 1;
+            stored += 1;
+        } else {
+            assert_eq!(now, at(stored));
+            assert!(result.is_err(), "a commit was called sure and is not there");
+        }
+        assert_eq!(
+            show(&server, "SELECT COUNT(*) FROM d.t").await,
+            written.to_string()
+        );
+    }
+}
+
+/// The session of the commit is killed while another one holds up its checkpoint's row.
+#[tokio::test]
+async fn an_answer_lost_with_the_connection_is_resolved() {
+    let server = start(Flavour::MySql97).await;
+    let target = claimed(&server).await;
+    let table = planned(&server, &target, "t", "a INT").await;
+    let mut group = target.open_commit(Strict).await.expect("a group");
+    group.add(&[insert(&table, &["1"])]).await.expect("a row");
+    let mut admin = control(&server).await;
+    let list = admin.query("SHOW PROCESSLIST").await.expect("a list");
+    let own = admin.connection_id().to_string();
+    for index in 0..list.rows.len() {
+        let id = list.text(index, 0).expect("an id").to_owned();
+        if id != own && list.text(index, 1) == Some("mover") {
+            let _ = admin.execute(format!("KILL {id}")).await;
+        }
+    }
+    let fault = group
+        .finish(&at(1), &at(2))
+        .await
+        .expect_err("nothing was committed");
+    assert_eq!(fault.class, Class::Transient);
+    assert_eq!(show(&server, "SELECT COUNT(*) FROM d.t").await, "0");
+}
