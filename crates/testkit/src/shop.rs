@@ -40,6 +40,8 @@ pub struct Shop {
     pub rows: u64,
     /// Without it JSON columns are text, as servers before 5.7 need.
     pub json: bool,
+    /// FLOAT values of six digits only: `mysqldump` and other readers of the plain text lose the others.
+    pub short_floats: bool,
     pub seed: u64,
 }
 
@@ -49,6 +51,7 @@ impl Shop {
             database: "shop".to_owned(),
             rows,
             json: flavour.has_json(),
+            short_floats: false,
             seed: 1,
         }
     }

@@ -275,11 +275,13 @@ fn tell(story: &Story) {
 fn keep(source: Server, target: Server) -> Outcome<()> {
     println!("  The servers stay up (root has no password, mover has the password `mover`):");
     for (name, server) in [("source", source), ("target", target)] {
-        let client = format!("{:?}", server.client("mysql")).replace('"', "");
-        let (pid, folder) = (server.pid(), server.folder().display().to_string());
+        let (pid, folder) = (server.pid(), server.folder().to_path_buf());
+        let client = format!("exec {:?} \"$@\"\n", server.client("mysql"));
+        let script = folder.join("mysql");
+        std::fs::write(&script, client).map_err(failed("write a script"))?;
         println!("    {name}: {}", server.url("root"));
-        println!("      connect: {client} shop");
-        println!("      stop:    kill {pid}; rm -rf {folder}");
+        println!("      look:  sh {} shop", script.display());
+        println!("      stop:  kill {pid}; rm -rf {}", folder.display());
         server.keep().map_err(failed("leave a server running"))?;
     }
     Ok(())

@@ -26,8 +26,11 @@ pub fn failed<E: std::fmt::Display>(doing: &str) -> impl FnOnce(E) -> String {
     move |error| format!("could not {doing}: {error}")
 }
 
-/// Builds the release program and gives its path.
+/// Builds the release program and gives its path; `WHERRY_PROGRAM` names one that is built already.
 pub fn build() -> Outcome<PathBuf> {
+    if let Some(path) = std::env::var_os("WHERRY_PROGRAM").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     commands::run(std::process::Command::new(&cargo).args([
         "build",

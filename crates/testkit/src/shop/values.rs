@@ -89,7 +89,7 @@ impl Values {
         let score = if self.random.one_in(9) {
             "NULL".to_owned()
         } else {
-            format!("{}e-3", self.random.below(100_000_000))
+            self.score()
         };
         let rating = format!("{}e-7", self.random.number() as i32);
         let birthday = format!(
@@ -105,6 +105,19 @@ impl Values {
             self.moment(6),
             self.moment(3)
         )
+    }
+
+    /// A FLOAT that needs all its digits, unless the shop wants short ones.
+    pub fn score(&mut self) -> String {
+        if self.shop.short_floats {
+            format!(
+                "{}.{:03}",
+                self.random.below(1000),
+                125 * self.random.below(8)
+            )
+        } else {
+            format!("{}e-3", self.random.below(100_000_000))
+        }
     }
 
     pub fn address(&mut self) -> String {

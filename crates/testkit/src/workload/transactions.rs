@@ -266,7 +266,7 @@ impl Writer {
             self.id("customers"),
             self.literal(|values| values.decimal(6, 2)),
         );
-        let score = format!("{}e-3", self.random.below(10_000_000));
+        let score = self.literal(Values::score);
         let name = self.literal(|values| values.text(4));
         let phone = if self.random.one_in(3) {
             "NULL".to_owned()

@@ -1,4 +1,4 @@
-//! Error codes: each has one meaning, so it is written in one source file and documented in one row.
+//! Error codes: each has one meaning, so it is written in one module and documented in one row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +21,11 @@ pub fn findings(sources: &[SourceFile]) -> Vec<String> {
     let documented = documented_codes(sources);
     let mut findings = Vec::new();
     for (code, files) in &used {
-        if files.len() > 1 {
+        let folders: BTreeSet<&str> = files.iter().map(|path| folder_of(path)).collect();
+        if folders.len() > 1 {
             let names: Vec<&str> = files.iter().map(String::as_str).collect();
             findings.push(format!(
-                "{code}: written in several files ({}); a code has one meaning and one place",
+                "{code}: written in several modules ({}); a code has one meaning and one place",
                 names.join(", ")
             ));
         }
@@ -46,6 +47,11 @@ pub fn findings(sources: &[SourceFile]) -> Vec<String> {
     let unused = documented.keys().filter(|code| !used.contains_key(*code));
     findings.extend(unused.map(|code| format!("{code}: documented, and raised nowhere")));
     findings
+}
+
+/// Files of one folder are one module; one may name what its neighbour raises.
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// Codes in string literals of shipped code, without tests, with the files that write them.
@@ -135,7 +141,7 @@ mod tests {
     fn doubled_undocumented_unused_and_foreign_codes_are_found() {
         let sources = [
             file("crates/engine/src/a.rs", "(\"LOAD-001\", \"XYZ-001\")"),
-            file("crates/engine/src/b.rs", "\"LOAD-001\""),
+            file("crates/cli/src/b.rs", "\"LOAD-001\""),
             file(
                 "docs/errors/load.md",
                 "| XYZ-001 | a |\n| XYZ-001 | b |\n| LOAD-777 | c |\n",
