@@ -16,9 +16,10 @@ async fn verify_finds_what_is_planted() {
         .sql(
             "SET SESSION cte_max_recursion_depth = 100000;
              CREATE DATABASE shop;
+             USE shop;
              CREATE TABLE shop.item (id INT PRIMARY KEY, body VARBINARY(40), note VARCHAR(20));
              INSERT INTO shop.item WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
-                 SELECT i, SHA1(i), NULL FROM n;
+                 SELECT i, LEFT(SHA2(i, 256), 40), NULL FROM n;
              CREATE TABLE shop.loose (a INT, b VARCHAR(10));
              INSERT INTO shop.loose VALUES (1, 'x'), (1, 'x'), (2, NULL)",
         )

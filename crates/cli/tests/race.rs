@@ -7,8 +7,7 @@ use crate::runner::Wherry;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use wherry_testkit::stall::CommitStall;
-use wherry_testkit::{Flavour, Server, ServerOptions, oracle};
+use wherry_testkit::{CommitStall, Flavour, Server, ServerOptions, compare};
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -28,7 +27,8 @@ async fn stalled(source: &Arc<Server>, statement: &str) -> JoinHandle<()> {
     let before = binlog_end(source).await;
     let server = Arc::clone(source);
     let statement = statement.to_owned();
-    let commit = tokio::spawn(async move { server.sql(&statement).await.expect("the stalled commit") });
+    let commit =
+        tokio::spawn(async move { server.sql(&statement).await.expect("the stalled commit") });
     while binlog_end(source).await == before {
         assert!(!commit.is_finished(), "the commit did not stall");
         tokio::time::sleep(POLL).await;
@@ -37,11 +37,21 @@ async fn stalled(source: &Arc<Server>, statement: &str) -> JoinHandle<()> {
 }
 
 async fn race(flavour: Flavour, gtid: bool, rotate: bool) {
-    let arguments = if rotate { vec!["--max-binlog-size=4096".to_owned()] } else { Vec::new() };
-    let options = ServerOptions { gtid, arguments, ..ServerOptions::default() };
+    let arguments = if rotate {
+        vec!["--max-binlog-size=4096".to_owned()]
+    } else {
+        Vec::new()
+    };
+    let options = ServerOptions {
+        gtid,
+        arguments,
+        ..ServerOptions::default()
+    };
     let (stall, options) = CommitStall::prepare(flavour, options).expect("a way to stall");
     let source = Arc::new(Server::start(flavour, options).await.expect("source"));
-    let target = Server::start(Flavour::MySql97, ServerOptions::default()).await.expect("target");
+    let target = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("target");
     source
         .sql(
             "CREATE DATABASE shop;
@@ -51,7 +61,8 @@ async fn race(flavour: Flavour, gtid: bool, rotate: bool) {
         .await
         .expect("source data");
     stall.arm(&source).await.expect("armed");
-    let mut commits = vec![stalled(&source, "INSERT INTO shop.item VALUES (1000, 'stalled')").await];
+    let mut commits =
+        vec![stalled(&source, "INSERT INTO shop.item VALUES (1000, 'stalled')").await];
     if rotate {
         // Larger than a file may be, so the server goes on to the next one behind it.
         let (file, _) = binlog_end(&source).await;
@@ -61,14 +72,32 @@ async fn race(flavour: Flavour, gtid: bool, rotate: bool) {
             tokio::time::sleep(POLL).await;
         }
     }
-    let seen = source.value("SELECT COUNT(*) FROM shop.item WHERE id >= 1000").await.expect("count");
-    assert_eq!(seen.as_deref(), Some("0"), "the stalled rows are not visible yet");
+    let seen = source
+        .value("SELECT COUNT(*) FROM shop.item WHERE id >= 1000")
+        .await
+        .expect("count");
+    assert_eq!(
+        seen.as_deref(),
+        Some("0"),
+        "the stalled rows are not visible yet"
+    );
     let wherry = Wherry::new(&source, &target, &["shop"]);
     let running = wherry.start(&["run"]);
-    running.hear("the load", |line| line["phase"] == "load" || line["phase"] == "stream");
-    running.hear("the table's rows", |line| line["load"]["rows"].as_u64().is_some_and(|rows| rows >= 2));
-    let seen = source.value("SELECT COUNT(*) FROM shop.item WHERE id >= 1000").await.expect("count");
-    assert_eq!(seen.as_deref(), Some("0"), "the load ran while the rows were invisible");
+    running.hear("the load", |line| {
+        line["phase"] == "load" || line["phase"] == "stream"
+    });
+    running.hear("the table's rows", |line| {
+        line["load"]["rows"].as_u64().is_some_and(|rows| rows >= 2)
+    });
+    let seen = source
+        .value("SELECT COUNT(*) FROM shop.item WHERE id >= 1000")
+        .await
+        .expect("count");
+    assert_eq!(
+        seen.as_deref(),
+        Some("0"),
+        "the load ran while the rows were invisible"
+    );
     stall.disarm(&source).await.expect("disarmed");
     for commit in commits {
         commit.await.expect("the stalled commit ends");
@@ -76,7 +105,10 @@ async fn race(flavour: Flavour, gtid: bool, rotate: bool) {
     running.hear_strict();
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
-    oracle::compare(&source.url("root"), &target.url("root"), &["shop"]).await.expect("comparison").assert_equal();
+    compare(&source.url("root"), &target.url("root"), &["shop"])
+        .await
+        .expect("comparison")
+        .assert_equal();
 }
 
 #[tokio::test(flavor = "multi_thread")]

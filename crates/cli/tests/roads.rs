@@ -1,9 +1,7 @@
 //! The four roads, each under concurrent writes, ending equal by an independent oracle.
 
 use crate::runner::Wherry;
-use wherry_testkit::shop::Shop;
-use wherry_testkit::workload::{Workload, WorkloadOptions};
-use wherry_testkit::{Flavour, Server, ServerOptions, oracle};
+use wherry_testkit::{Flavour, Server, ServerOptions, Shop, Workload, WorkloadOptions, compare};
 
 /// Rows of the shop at the start; the soak uses more.
 const ROWS: u64 = 20_000;
@@ -40,7 +38,7 @@ async fn travel(flavour: Flavour, gtid: bool) {
     writers.hold().await.expect("writers rest");
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
-    let compared = oracle::compare(&source.url("root"), &target.url("root"), &["shop"])
+    let compared = compare(&source.url("root"), &target.url("root"), &["shop"])
         .await
         .expect("comparison");
     compared.assert_equal();

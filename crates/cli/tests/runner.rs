@@ -239,11 +239,6 @@ impl Running {
         })
     }
 
-    /// True while the process lives.
-    pub fn is_up(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
     pub fn stderr(&self) -> String {
         self.stderr.lock().expect("not poisoned").clone()
     }

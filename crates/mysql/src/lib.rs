@@ -1,7 +1,7 @@
 //! MySQL and MariaDB: the one crate that speaks their wire protocol.
 //!
 //! Owns sessions, the binlog, definitions and the two ports' implementations. Must not decide
-//! what happens next: that is the engine's. Read on in `session`, then `flavour`, `ddl`, `binlog`.
+//! what happens next: that is the engine's. Read on in `session`, then `flavour`.
 
 pub mod binlog;
 pub mod catalog;
@@ -15,4 +15,3 @@ pub mod target;
 pub mod watch;
 
 pub use flavour::{Flavour, ServerVersion};
-pub use target::{MysqlTarget, TargetOptions};

@@ -14,7 +14,7 @@ mod settle;
 mod watch;
 
 use crate::pipe::Budget;
-use crate::ports::{Source, Target};
+use crate::ports::{SchemaDifference, Source, Target};
 use crate::progress::Board;
 use crate::state::{StoredTask, TableState};
 use report::{TableReport, VerifyReport};
@@ -23,6 +23,9 @@ use wherry_model::task::SelectSpec;
 use wherry_model::{Fault, Phase, Position, Table, TableName};
 
 pub use watch::{ChangedKeys, changed_keys};
+
+/// Looks at definitions that change while they are compared.
+const SCHEMA_LOOK_COUNT_MAX: usize = 5;
 
 /// What a verification works with. Takes nothing: the runner may go on beside it.
 #[derive(Clone)]
@@ -37,11 +40,7 @@ pub struct Verify {
 impl Verify {
     /// Compares definitions and every row of every selected table.
     pub async fn full(&self) -> Result<VerifyReport, Fault> {
-        let task = self.ready_task().await?;
-        let schema = self
-            .target
-            .schema_diff(&self.current_tables(&task).await?)
-            .await?;
+        let (task, schema) = self.schema().await?;
         let mut report = VerifyReport {
             schema,
             ..VerifyReport::default()
@@ -113,6 +112,27 @@ impl Verify {
             return Err(not_loaded());
         }
         Ok(task)
+    }
+
+    /// Compares definitions: the source's as read now with the target's after the stream has
+    /// passed that place. A definition that changed meanwhile is looked at again.
+    async fn schema(&self) -> Result<(StoredTask, Vec<SchemaDifference>), Fault> {
+        let mut looks = 0;
+        loop {
+            let task = self.ready_task().await?;
+            let tables = self.current_tables(&task).await?;
+            let end = self.source.end().await?;
+            let passed = self.wait_until_passed(&end).await?;
+            let task = self.ready_task().await?;
+            let differences = self.target.schema_diff(&tables).await?;
+            looks += 1;
+            let explained = differences
+                .iter()
+                .all(|difference| difference.rule.is_some());
+            if explained || !passed || looks == SCHEMA_LOOK_COUNT_MAX {
+                return Ok((task, differences));
+            }
+        }
     }
 
     /// The tables as the source defines them now, for the schema's comparison.

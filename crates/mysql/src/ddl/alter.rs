@@ -2,8 +2,8 @@
 
 use super::lexer::Token;
 use super::statement::{Statement, StatementKind};
+use crate::ddl::refusal::{ALTER_IGNORE, NOT_UNDERSTOOD, Refusal, UNLOGGED_ROWS, UNSTABLE_DEFAULT};
 use std::ops::Range;
-use wherry_model::Fault;
 
 /// What the caller must know about a statement that can be carried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,22 +11,6 @@ pub struct AlterNotes {
     /// Gives a column AUTO_INCREMENT: rows of a table without an identity would be numbered in
     /// another order than at the source. Also set where the column had it before.
     pub adds_auto_increment: bool,
-}
-
-/// Why a statement or definition cannot be carried.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    pub code: &'static str,
-    /// Names the feature; a lowercase fragment.
-    pub message: String,
-    pub hint: &'static str,
-}
-
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Fault {
-        Fault::operator(refusal.code, refusal.message).hint(refusal.hint)
-    }
 }
 
 const RELOAD: &str = "Load this table anew: its rows at the target no longer follow the source.";
@@ -38,7 +22,7 @@ pub fn plain_alter(sql: &str, statement: &Statement) -> Result<AlterNotes, Refus
         StatementKind::AlterTable => {}
         StatementKind::Unknown => {
             return Err(refusal(
-                "DDL-010",
+                NOT_UNDERSTOOD,
                 "statement was not understood".to_owned(),
             ));
         }
@@ -48,7 +32,7 @@ pub fn plain_alter(sql: &str, statement: &Statement) -> Result<AlterNotes, Refus
     let subject = tokens.get(statement.start + 1);
     if subject.is_some_and(|token| token.is_word(sql, "IGNORE")) {
         let message = "ALTER IGNORE TABLE removes rows that the binlog does not name".to_owned();
-        return Err(refusal("DDL-011", message));
+        return Err(refusal(ALTER_IGNORE, message));
     }
     let mut notes = AlterNotes::default();
     for clause in clauses(statement) {
@@ -71,7 +55,7 @@ fn refusal(code: &'static str, message: String) -> Refusal {
 }
 
 /// The clauses of an `ALTER TABLE`, as ranges of tokens without their commas.
-fn clauses(statement: &Statement) -> Vec<Range<usize>> {
+pub(super) fn clauses(statement: &Statement) -> Vec<Range<usize>> {
     let mut clauses = Vec::new();
     let mut depth = 0i32;
     let mut begin = statement.body;
@@ -203,16 +187,16 @@ impl Clause<'_> {
             let message = format!(
                 "the default of an added column calls `{function}`, which gives other values at the target"
             );
-            return Err(refusal("DDL-013", message));
+            return Err(refusal(UNSTABLE_DEFAULT, message));
         } else if !KNOWN.iter().any(|word| self.is(0, word)) && !self.is_ignored_option() {
             return Err(refusal(
-                "DDL-010",
+                NOT_UNDERSTOOD,
                 format!("clause `{}` of ALTER TABLE was not understood", self.head()),
             ));
         } else {
             return Ok(());
         };
-        Err(refusal("DDL-012", message.to_owned()))
+        Err(refusal(UNLOGGED_ROWS, message.to_owned()))
     }
 
     fn is_ignored_option(&self) -> bool {

@@ -23,6 +23,7 @@ pub fn classify(sql: &str, context: &Context) -> Statement {
             temporary: false,
             or_replace: false,
             tokens: Vec::new(),
+            dialect: context.dialect(),
             body: 0,
             start: 0,
             only_renames: false,

@@ -2,6 +2,7 @@
 
 use super::lexer::{Token, TokenKind};
 use super::statement::{NameKind, Statement, StatementKind};
+use super::translate;
 use std::ops::Range;
 use wherry_model::TableName;
 
@@ -23,14 +24,16 @@ pub fn strip_hints(sql: &str, statement: &Statement) -> String {
     replace(sql, hint_edits(sql, statement))
 }
 
-/// Both edits at once: the statement as it is to run on the target.
+/// The statement as it is to run on the target: both edits at once, and what another MySQL would
+/// take in another sense said so that it does not.
 pub fn carried(sql: &str, statement: &Statement, map: &dyn Fn(&TableName) -> TableName) -> String {
     let mut edits = hint_edits(sql, statement);
+    edits.extend(translate::edits(sql, statement));
     edits.extend(name_edits(statement, map));
     replace(sql, edits)
 }
 
-type Edit = (Range<usize>, String);
+pub(super) type Edit = (Range<usize>, String);
 
 /// Applies edits that do not overlap.
 pub(super) fn replace(text: &str, mut edits: Vec<Edit>) -> String {

@@ -13,16 +13,19 @@ mod cursor;
 mod dml;
 mod edit;
 mod lexer;
+mod refusal;
 mod sql_mode;
 mod statement;
 mod transaction;
+mod translate;
 
 #[cfg(test)]
 mod tests;
 
-pub use alter::{AlterNotes, Refusal, plain_alter};
+pub use alter::{AlterNotes, plain_alter};
 pub use classify::classify;
 pub use edit::{carried, rewrite_names, strip_hints};
+pub use refusal::Refusal;
 pub use sql_mode::{SqlMode, sql_mode_names};
 pub use statement::{
     Context, Dialect, NameKind, NamedObject, OtherObject, Role, Statement, StatementKind, XaVerb,

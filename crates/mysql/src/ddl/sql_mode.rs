@@ -46,11 +46,11 @@ const NAMES: [&str; 34] = [
     "NO_ENGINE_SUBSTITUTION",
     "PAD_CHAR_TO_FULL_LENGTH",
     "TIME_TRUNCATE_FRACTIONAL",
-    "NOT_USED",
+    "INTERPRET_UTF8_AS_UTF8MB4",
 ];
 
-/// Modes that MySQL 8.0 removed, and MariaDB's own beyond bit 31.
-const REFUSED: [&str; 12] = [
+/// Modes that MySQL 8.0 removed, and MariaDB's own.
+const REFUSED: [&str; 16] = [
     "NOT_USED",
     "POSTGRESQL",
     "ORACLE",
@@ -63,6 +63,10 @@ const REFUSED: [&str; 12] = [
     "MYSQL323",
     "MYSQL40",
     "NO_AUTO_CREATE_USER",
+    "IGNORE_BAD_TABLE_OPTIONS",
+    "EMPTY_STRING_IS_NULL",
+    "SIMULTANEOUS_ASSIGNMENT",
+    "TIME_ROUND_FRACTIONAL",
 ];
 
 /// The modes set in `bits`, in bit order.
@@ -76,18 +80,14 @@ pub fn sql_mode_names(bits: u64, mariadb: bool) -> Vec<SqlMode> {
         .filter(|name| *name != "NOT_USED")
         .map(|name| SqlMode {
             name,
-            accepted: !REFUSED.contains(&name)
-                && !matches!(
-                    name,
-                    "EMPTY_STRING_IS_NULL" | "SIMULTANEOUS_ASSIGNMENT" | "TIME_ROUND_FRACTIONAL"
-                ),
+            accepted: !REFUSED.contains(&name),
         })
         .collect()
 }
 
 fn name_of(bit: usize, mariadb: bool) -> Option<&'static str> {
     match (mariadb, bit) {
-        (true, 4) => Some("IGNORE_BAD_TABLE_OPTIONS").filter(|_| false),
+        (true, 4) => Some("IGNORE_BAD_TABLE_OPTIONS"),
         (true, 32) => Some("EMPTY_STRING_IS_NULL"),
         (true, 33) => Some("SIMULTANEOUS_ASSIGNMENT"),
         (true, 34) => Some("TIME_ROUND_FRACTIONAL"),

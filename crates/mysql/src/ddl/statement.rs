@@ -20,6 +20,23 @@ impl Dialect {
         }
     }
 
+    /// What a server of this version has in a session unless told otherwise, and does not log: to
+    /// be set at a MySQL target before the settings that came with a statement.
+    pub fn unlogged_settings(self) -> &'static [&'static str] {
+        match (self.mariadb, self.version) {
+            (false, 80_011..) => &[],
+            (false, 80_000..) => &["explicit_defaults_for_timestamp=ON"],
+            (true, 101_000..) => &[
+                "default_collation_for_utf8mb4=utf8mb4_general_ci",
+                "explicit_defaults_for_timestamp=ON",
+            ],
+            _ => &[
+                "default_collation_for_utf8mb4=utf8mb4_general_ci",
+                "explicit_defaults_for_timestamp=OFF",
+            ],
+        }
+    }
+
     pub const fn mariadb(version: u32) -> Dialect {
         Dialect {
             mariadb: true,
@@ -92,6 +109,7 @@ pub struct Statement {
     /// MariaDB's `CREATE OR REPLACE`.
     pub or_replace: bool,
     pub(super) tokens: Vec<Token>,
+    pub(super) dialect: Dialect,
     /// The first token behind the name of the altered table, or behind the verb.
     pub(super) body: usize,
     /// Where the statement proper begins: behind a `SET STATEMENT ... FOR`.

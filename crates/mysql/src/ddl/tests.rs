@@ -461,6 +461,113 @@ fn hints_go() {
     );
 }
 
+/// Compares a statement as it is carried, with the name of table `t` as it was.
+fn check_carried(dialect: Dialect, sql: &str, expected: &str) {
+    let statement = classify(sql, &Context::new("d", dialect));
+    let text = carried(sql, &statement, &TableName::clone);
+    assert_eq!(text.replace("`d`.`t`", "t"), expected, "{sql}");
+}
+
+#[test]
+fn json_of_mariadb_stays_text() {
+    let json = |name: &str| {
+        format!("longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin CHECK (json_valid(`{name}`))")
+    };
+    let same = |dialect: Dialect, sql: &str| check_carried(dialect, sql, sql);
+    check_carried(
+        MARIADB,
+        "CREATE TABLE t (a json NOT NULL, json int)",
+        &format!("CREATE TABLE t (a {} NOT NULL, json int)", json("a")),
+    );
+    check_carried(
+        MARIADB,
+        "ALTER TABLE t ADD COLUMN IF NOT EXISTS json JSON AFTER b",
+        &format!(
+            "ALTER TABLE t ADD COLUMN IF NOT EXISTS json {} AFTER b",
+            json("json")
+        ),
+    );
+    check_carried(
+        MARIADB,
+        "ALTER TABLE t ADD (a int, b json), CHANGE json json json",
+        &format!(
+            "ALTER TABLE t ADD (a int, b {}), CHANGE json json longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            json("b")
+        ),
+    );
+    same(MYSQL, "CREATE TABLE t (a json NOT NULL)");
+    same(MARIADB, "CREATE TABLE t (a int, KEY json (json))");
+}
+
+#[test]
+fn clauses_without_effect_at_the_source_go() {
+    let same = |dialect: Dialect, sql: &str| check_carried(dialect, sql, sql);
+    let old = Dialect::mysql(50_624);
+    check_carried(
+        old,
+        "CREATE TABLE t (a int REFERENCES x.p (id) ON DELETE SET NULL ON UPDATE CASCADE NOT NULL, b int)",
+        "CREATE TABLE t (a int  NOT NULL, b int)",
+    );
+    check_carried(
+        old,
+        "CREATE TABLE t (a int CHECK (a > 0), CHECK (a < 5), CONSTRAINT c CHECK (a <> 3), KEY (a))",
+        "CREATE TABLE t (a int , KEY (a))",
+    );
+    check_carried(
+        old,
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0), ADD b int",
+        "ALTER TABLE t  ADD b int",
+    );
+    check_carried(
+        old,
+        "ALTER TABLE t ADD b int CONSTRAINT c CHECK (b > 0) NOT NULL",
+        "ALTER TABLE t ADD b int  NOT NULL",
+    );
+    same(
+        old,
+        "CREATE TABLE t (a int, CONSTRAINT f FOREIGN KEY (a) REFERENCES `d`.`p` (id))",
+    );
+    same(
+        MYSQL,
+        "CREATE TABLE t (a int REFERENCES `d`.`p` (id), CHECK (a > 0))",
+    );
+}
+
+#[test]
+fn the_default_collation_of_the_source_is_named() {
+    let old = Dialect::mysql(50_624);
+    let same = |dialect: Dialect, sql: &str| check_carried(dialect, sql, sql);
+    let general = "COLLATE utf8mb4_general_ci";
+    check_carried(
+        old,
+        "CREATE TABLE t (a text CHARACTER SET utf8mb4 NOT NULL, b text CHARSET utf8mb4 COLLATE utf8mb4_bin) CHARSET=utf8mb4",
+        &format!(
+            "CREATE TABLE t (a text CHARACTER SET utf8mb4 {general} NOT NULL, b text CHARSET utf8mb4 COLLATE utf8mb4_bin) CHARSET=utf8mb4 {general}"
+        ),
+    );
+    check_carried(
+        old,
+        "ALTER TABLE t ADD a text COLLATE utf8mb4_bin, CONVERT TO CHARACTER SET utf8mb4",
+        &format!(
+            "ALTER TABLE t ADD a text COLLATE utf8mb4_bin, CONVERT TO CHARACTER SET utf8mb4 {general}"
+        ),
+    );
+    check_carried(
+        MARIADB,
+        "CREATE DATABASE x CHARACTER SET = 'utf8mb4'",
+        &format!("CREATE DATABASE x CHARACTER SET = 'utf8mb4' {general}"),
+    );
+    same(
+        old,
+        "CREATE TABLE t (a text) COLLATE=utf8mb4_bin, CHARSET=utf8mb4",
+    );
+    same(MYSQL, "CREATE TABLE t (a text CHARACTER SET utf8mb4)");
+    same(
+        old,
+        "CREATE TABLE t (a text CHARACTER SET utf8, b text CHARACTER SET latin1)",
+    );
+}
+
 #[test]
 fn alters_that_cannot_be_carried() {
     let check = |sql: &str, code: Option<&str>| {

@@ -6,9 +6,8 @@
 use crate::binlog::event::{Event, Format, RawEvent};
 use crate::binlog::gtid::GtidSet;
 use crate::binlog::payload::PayloadReader;
+use crate::binlog::position::random_server_id;
 use crate::session::{DumpRequest, Endpoint, Session, SessionKind};
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 use wherry_model::position::file_number;
 use wherry_model::{Fault, Position, TableName};
@@ -25,7 +24,7 @@ pub(super) async fn changed_between(
 ) -> Result<bool, Fault> {
     let session = Session::connect(endpoint, SessionKind::Control).await?;
     let request = DumpRequest {
-        server_id: passing_server_id(),
+        server_id: random_server_id(),
         file: String::new(),
         offset: 4,
         gtids: Some(after.encode()),
@@ -65,7 +64,7 @@ fn lies_behind(raw: &RawEvent, file: &str, to: &Position) -> bool {
 
 fn may_change(event: &Event, table: &TableName) -> Result<bool, Fault> {
     Ok(match event {
-        Event::TableMap(map) => map.name == *table,
+        Event::TableMap(head) => names_same(&head.name, table),
         Event::Query(query) => statement_may_change(query.bytes(), table),
         Event::Payload(body) => {
             let mut payload = PayloadReader::open(body).map_err(unreadable)?;
@@ -82,6 +81,12 @@ fn may_change(event: &Event, table: &TableName) -> Result<bool, Fault> {
         }
         _ => false,
     })
+}
+
+/// Equal in any letter case: what a server folds must not be missed.
+fn names_same(one: &TableName, other: &TableName) -> bool {
+    one.database.to_lowercase() == other.database.to_lowercase()
+        && one.table.to_lowercase() == other.table.to_lowercase()
 }
 
 /// True for the outcome of an XA transaction and for a statement that holds the table's name.
@@ -104,13 +109,6 @@ fn statement_may_change(statement: &[u8], table: &TableName) -> bool {
         || text.contains("schema")
 }
 
-/// A server id for one short reading. A replica with the same id would be cut off, so it is drawn
-/// anew each time.
-pub(super) fn passing_server_id() -> u32 {
-    let random = RandomState::new().build_hasher().finish();
-    (random >> 32) as u32 | 0x8000_0000
-}
-
 fn unreadable(error: crate::binlog::event::EventError) -> Fault {
     Fault::operator("SRC-034", "could not read the binlog around a snapshot")
         .hint("Check the binlog of the source with mysqlbinlog, then start again.")
@@ -120,6 +118,16 @@ fn unreadable(error: crate::binlog::event::EventError) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_map_is_known_by_its_name() {
+        let body = b"\x01\0\0\0\0\0\x01\0\x04shop\0\x06orders\0\x01\x03";
+        let check = |table: &str| names_table(body, &TableName::new("shop", table)).ok();
+        assert_eq!(check("orders"), Some(true));
+        assert_eq!(check("Orders"), Some(true));
+        assert_eq!(check("order"), Some(false));
+        assert!(names_table(&body[..14], &TableName::new("shop", "orders")).is_err());
+    }
 
     #[test]
     fn statements_are_judged_with_suspicion() {

@@ -5,7 +5,6 @@
 //! list shows. Read on in `checks` for the items that need settings alone.
 
 use super::checks;
-use super::exact_scan::passing_server_id;
 use super::settings::Settings;
 use crate::binlog;
 use crate::catalog::{self, SYSTEM_DATABASES, Scope, Survey};
@@ -178,7 +177,7 @@ async fn first_event(endpoint: &Endpoint) -> Result<(), Fault> {
     let end = binlog::end(endpoint).await?;
     let session = Session::connect(endpoint, SessionKind::Control).await?;
     let request = DumpRequest {
-        server_id: passing_server_id(),
+        server_id: binlog::position::random_server_id(),
         file: end.file.to_string(),
         offset: end.offset,
         gtids: None,

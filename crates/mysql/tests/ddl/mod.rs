@@ -1,5 +1,6 @@
 //! Definitions and statements on real servers.
 
+mod meaning;
 mod names;
 mod roads;
 mod round_trip;

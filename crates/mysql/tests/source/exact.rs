@@ -103,15 +103,18 @@ async fn weak_source(server: &Server) -> MysqlSource {
 }
 
 async fn check(flavour: Flavour, gtid: bool, may_lock: bool, pause: Duration) {
-    let server = start(flavour, gtid).await;
-    let table = make(&server).await;
+    check_on(&start(flavour, gtid).await, may_lock, pause).await;
+}
+
+async fn check_on(server: &Server, may_lock: bool, pause: Duration) {
+    let table = make(server).await;
     let source = if may_lock {
-        source(&server)
+        source(server)
     } else {
-        weak_source(&server).await
+        weak_source(server).await
     };
     let stop = Arc::new(AtomicBool::new(false));
-    let writers = write(&server, pause, &stop);
+    let writers = write(server, pause, &stop);
     let mut seen = Vec::new();
     for _ in 0..SNAPSHOTS {
         let mut snapshot = source.exact_snapshot(&table).await.expect("a snapshot");
@@ -125,7 +128,7 @@ async fn check(flavour: Flavour, gtid: bool, may_lock: bool, pause: Duration) {
     for writer in writers {
         writer.await.expect("a writer");
     }
-    let all = number(&server, "SELECT COUNT(*) FROM zoo.log").await;
+    let all = number(server, "SELECT COUNT(*) FROM zoo.log").await;
     assert!(
         seen.last().is_some_and(|(_, count)| *count < all),
         "nothing was written meanwhile"
@@ -146,7 +149,7 @@ async fn check(flavour: Flavour, gtid: bool, may_lock: bool, pause: Duration) {
             })
             .filter(|event| event[2].as_deref() == Some("Table_map"))
             .count() as u64;
-        assert_eq!(count + later, all, "{flavour:?} at {position}");
+        assert_eq!(count + later, all, "{:?} at {position}", server.flavour());
     }
 }
 
@@ -216,4 +219,18 @@ async fn an_open_transaction_leaves_no_gap() {
         .await
         .expect("a snapshot");
     assert_eq!(row_count(snapshot.as_mut()).await, 2);
+}
+
+#[tokio::test]
+async fn changes_inside_compressed_transactions_are_seen() {
+    let server = start(Flavour::MySql97, true).await;
+    server
+        .sql("SET GLOBAL binlog_transaction_compression = ON")
+        .await
+        .expect("compression");
+    check_on(&server, true, Duration::from_millis(10)).await;
+    let events = server.rows("SHOW BINLOG EVENTS").await.expect("events");
+    let is_payload =
+        |event: &Vec<Option<String>>| event[2].as_deref() == Some("Transaction_payload");
+    assert!(events.iter().any(is_payload), "nothing was compressed");
 }

@@ -12,20 +12,48 @@ const TEXTS: &str = "(''),('a'),('B'),('c '),('cc'),('ä'),('ß'),('z'),('Zz'),(
 const BYTES: &str =
     "(X'00'),(X'0000'),(X'01'),(X'27'),(X'5C'),(X'FF'),(X'FF00'),(X'80'),(X'C3'),(X'61')";
 
-/// Columns with the key, and values of all rows.
-fn tables(flavour: Flavour) -> Vec<(&'static str, String, String)> {
-    let text =
-        |name: &'static str, kind: &str| (name, format!("k {kind} PRIMARY KEY"), TEXTS.to_owned());
-    let bytes =
-        |name: &'static str, kind: &str| (name, format!("k {kind} PRIMARY KEY"), BYTES.to_owned());
-    let plain = |name: &'static str, kind: &str, values: &str| {
-        let rows: Vec<String> = values
-            .split(' ')
-            .map(|value| format!("({value})"))
-            .collect();
-        (name, format!("k {kind} PRIMARY KEY"), rows.join(","))
-    };
-    let mut tables = vec![
+/// Name, columns with the key, and values of all rows.
+type Sample = (&'static str, String, String);
+
+fn text(name: &'static str, kind: &str) -> Sample {
+    (name, format!("k {kind} PRIMARY KEY"), TEXTS.to_owned())
+}
+
+fn bytes(name: &'static str, kind: &str) -> Sample {
+    (name, format!("k {kind} PRIMARY KEY"), BYTES.to_owned())
+}
+
+fn plain(name: &'static str, kind: &str, values: &str) -> Sample {
+    let rows: Vec<String> = values
+        .split(' ')
+        .map(|value| format!("({value})"))
+        .collect();
+    (name, format!("k {kind} PRIMARY KEY"), rows.join(","))
+}
+
+fn samples(flavour: Flavour) -> Vec<Sample> {
+    let mut samples = numbers_and_times();
+    samples.extend(labels_texts_and_bytes());
+    if flavour == Flavour::MySql97 {
+        samples.push(text(
+            "k_0900",
+            "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci",
+        ));
+        samples.push(text(
+            "k_ja",
+            "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_ja_0900_as_cs_ks",
+        ));
+        samples.push((
+            "k_desc",
+            "a INT NOT NULL, b INT NOT NULL, PRIMARY KEY (a DESC, b)".to_owned(),
+            "(1,1),(1,2),(2,1),(3,1),(3,2),(3,3)".to_owned(),
+        ));
+    }
+    samples
+}
+
+fn numbers_and_times() -> Vec<Sample> {
+    vec![
         plain("k_int", "INT", "-2147483648 -7 -1 0 1 2 3 2147483647"),
         plain("k_bigint", "BIGINT UNSIGNED", "0 1 9223372036854775808 18446744073709551615 5"),
         plain("k_zerofill", "SMALLINT(6) ZEROFILL", "0 1 9 10 65535"),
@@ -47,6 +75,11 @@ fn tables(flavour: Flavour) -> Vec<(&'static str, String, String)> {
             "k TIMESTAMP(3) PRIMARY KEY DEFAULT '2000-01-01'".to_owned(),
             "('0000-00-00'),('1970-01-02'),('2024-10-27 00:30:00'),('2024-10-27 01:30:00'),('2024-10-27 01:30:00.001'),('2038-01-18')".to_owned(),
         ),
+    ]
+}
+
+fn labels_texts_and_bytes() -> Vec<Sample> {
+    vec![
         plain("k_enum", "ENUM('z','a','m','it''s','Ü')", "'z' 'a' 'm' 'it''s' 'Ü'"),
         plain("k_enum1", "ENUM('z','é','a') CHARACTER SET latin1", "'z' 'a' 'é'"),
         plain("k_set", "SET('z','a','m')", "'' 'z' 'a' 'z,a' 'm' 'z,m' 'a,m' 'z,a,m'"),
@@ -73,23 +106,7 @@ fn tables(flavour: Flavour) -> Vec<(&'static str, String, String)> {
             "v INT, k INT NOT NULL, UNIQUE KEY `odd ``name` (k)".to_owned(),
             "(NULL,3),(1,2),(2,9),(3,-4)".to_owned(),
         ),
-    ];
-    if flavour == Flavour::MySql97 {
-        tables.push(text(
-            "k_0900",
-            "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci",
-        ));
-        tables.push(text(
-            "k_ja",
-            "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_ja_0900_as_cs_ks",
-        ));
-        tables.push((
-            "k_desc",
-            "a INT NOT NULL, b INT NOT NULL, PRIMARY KEY (a DESC, b)".to_owned(),
-            "(1,1),(1,2),(2,1),(3,1),(3,2),(3,3)".to_owned(),
-        ));
-    }
-    tables
+    ]
 }
 
 async fn walk(reader: &dyn RowReader, table: &Table, row_count: u64) -> Vec<KeyRange> {
@@ -161,8 +178,8 @@ async fn chunks_cover_every_row_once() {
     for flavour in FLAVOURS {
         let server = start(flavour, false).await;
         let mut sql = "SET sql_mode = 'ALLOW_INVALID_DATES', NAMES utf8mb4, time_zone = '+00:00'; CREATE DATABASE zoo; USE zoo;".to_owned();
-        let tables = tables(flavour);
-        for (name, columns, values) in &tables {
+        let samples = samples(flavour);
+        for (name, columns, values) in &samples {
             sql.push_str(&format!(
                 "CREATE TABLE {name} ({columns}) ENGINE=InnoDB; INSERT IGNORE INTO {name} VALUES {values};"
             ));
@@ -178,7 +195,7 @@ async fn chunks_cover_every_row_once() {
         let found = read_tables(&mut session, Scope::Databases(&databases))
             .await
             .expect("a catalog");
-        assert_eq!(found.len(), tables.len());
+        assert_eq!(found.len(), samples.len());
         for table in &found {
             let count = server
                 .value(&format!("SELECT COUNT(*) FROM {}", table.name))

@@ -4,6 +4,7 @@ mod catalog;
 mod exact;
 mod keys;
 mod precheck;
+mod values;
 
 use wherry_engine::pipe::{Budget, row_pipe};
 use wherry_engine::ports::RowReader;

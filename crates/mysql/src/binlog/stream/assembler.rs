@@ -589,15 +589,14 @@ impl Assembler {
         {
             return Ok(());
         }
-        match self.tables.lookup(rows.table_id, &self.place)? {
+        match self.tables.lookup(rows.table_id, &self.place, parks)? {
             Lookup::Unwanted => Ok(()),
             Lookup::Unknown => Err(fault::unmapped_rows(self.boundary.position()).into()),
             Lookup::Refused(fault, table) => {
                 self.refuse(&table, fault);
                 Ok(())
             }
-            Lookup::Wanted { start, .. } if !parks && self.place.is_within(&start) => Ok(()),
-            Lookup::Wanted { plan, .. } => match plan.decode(rows) {
+            Lookup::Wanted { plan } => match plan.decode(rows) {
                 Ok(changes) => self.add(changes),
                 Err(error) => {
                     let table = plan.table_name().clone();

@@ -44,7 +44,6 @@ pub enum Lookup {
     Unwanted,
     Wanted {
         plan: Arc<RowPlan>,
-        start: Position,
     },
     Refused(Fault, TableName),
     /// No table map has this id.
@@ -111,13 +110,19 @@ impl Tables {
         self.tracked.contains_key(name).then(|| name.clone())
     }
 
-    pub fn lookup(&mut self, id: u64, place: &Place) -> Result<Lookup, Trouble> {
+    /// `parked`: the rows count at the outcome of their XA transaction, which may lie behind the
+    /// table's start while they stand before it.
+    pub fn lookup(&mut self, id: u64, place: &Place, parked: bool) -> Result<Lookup, Trouble> {
         let Some(mapped) = self.maps.get_mut(&id) else {
             return Ok(Lookup::Unknown);
         };
         let Some(tracked) = self.tracked.get(&mapped.name) else {
             return Ok(Lookup::Unwanted);
         };
+        if !parked && place.is_within(&tracked.start) {
+            // Written under another definition, so not even its columns are looked at.
+            return Ok(Lookup::Unwanted);
+        }
         if mapped.plan.is_none() {
             let map = place
                 .parse_table_map(&mapped.body)
@@ -130,7 +135,6 @@ impl Tables {
         Ok(match &mapped.plan {
             Some(plan) => Lookup::Wanted {
                 plan: Arc::clone(plan),
-                start: tracked.start.clone(),
             },
             None => Lookup::Unknown,
         })

@@ -11,6 +11,7 @@ pub(super) use column::{Attribute, AttributeKind, ColumnParts};
 
 use super::edit::replace;
 use super::statement::Context;
+use crate::ddl::refusal::UNREADABLE;
 use std::ops::Range;
 use wherry_model::name::quote;
 use wherry_model::{Fault, TableName};
@@ -109,13 +110,13 @@ pub struct RenderOptions<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
-    #[error("could not read the definition of table {table}: {reason}")]
-    Unreadable { table: String, reason: String },
+    #[error("could not read a table definition of database `{database}`: {reason}")]
+    Unreadable { database: String, reason: String },
 }
 
 impl From<DefinitionError> for Fault {
     fn from(error: DefinitionError) -> Fault {
-        Fault::operator("DDL-001", error.to_string())
+        Fault::operator(UNREADABLE, error.to_string())
             .hint("Please report this with the output of SHOW CREATE TABLE.")
     }
 }

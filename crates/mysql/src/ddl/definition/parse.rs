@@ -17,7 +17,7 @@ pub(super) fn definition(text: &str, context: &Context) -> Result<Definition, De
         context,
     };
     let unreadable = |reason: &str, at: usize| DefinitionError::Unreadable {
-        table: context.default_database.to_owned(),
+        database: context.default_database.to_owned(),
         reason: format!("{reason} near byte {at}"),
     };
     if !lexed.complete {

@@ -1,3 +1,5 @@
+//! Definitions as texts: taken apart, rendered, deferred.
+
 use super::*;
 use crate::ddl::statement::Dialect;
 

@@ -5,7 +5,7 @@ use crate::ddl::statement::Dialect;
 /// The collation that a server takes where a text names a character set alone.
 ///
 /// Source: MySQL manual, "Supported Character Sets and Collations"; `SHOW CHARACTER SET`.
-pub(super) fn default_collation(charset: &str, dialect: Dialect) -> Option<String> {
+pub(in crate::ddl) fn default_collation(charset: &str, dialect: Dialect) -> Option<String> {
     let charset = charset_name(charset, true);
     let unicode = matches!(
         charset.as_str(),

@@ -3,8 +3,11 @@
 use super::charset::{charset_name, says_utf8mb3};
 use super::option::{collation, missing_collation};
 use super::{Rules, refused};
-use crate::ddl::alter::Refusal;
 use crate::ddl::definition::{Attribute, AttributeKind, ColumnParts};
+use crate::ddl::refusal::{
+    COMPRESSED_COLUMN, EXPRESSION_DEFAULT, FOREIGN_OPTION, FOREIGN_TYPE, Refusal, SEQUENCE,
+    UPDATE_DECIMALS, VERSIONING, YEAR_2,
+};
 use wherry_model::name::quote;
 
 /// Applies every rule to one column; true where something changed.
@@ -24,7 +27,7 @@ fn refuse_foreign(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Ref
     let kind = column.type_name();
     if column.column_type().eq_ignore_ascii_case("year(2)") {
         let message = format!("column {name} is YEAR(2), which keeps no century");
-        return Err(refused("DDL-102", message));
+        return Err(refused(YEAR_2, message));
     }
     if !rules.leaves_mariadb() {
         return Ok(());
@@ -37,7 +40,7 @@ fn refuse_foreign(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Ref
             "type {} of column {name} is MariaDB's alone",
             kind.to_uppercase()
         );
-        return Err(refused("DDL-101", message));
+        return Err(refused(FOREIGN_TYPE, message));
     }
     let mut kept = Vec::new();
     for attribute in std::mem::take(&mut column.attributes) {
@@ -48,15 +51,15 @@ fn refuse_foreign(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Ref
             rules.note("ref-system-id", &attribute.text, "");
         } else if upper.contains("COMPRESSED") {
             let message = format!("column {name} is compressed, which is MariaDB's alone");
-            return Err(refused("DDL-103", message));
+            return Err(refused(COMPRESSED_COLUMN, message));
         } else if upper.contains("ROW ") || upper.starts_with("WITH") || upper == "SYSTEM" {
             return Err(refused(
-                "DDL-104",
+                VERSIONING,
                 "system versioning is MariaDB's alone".to_owned(),
             ));
         } else if upper.starts_with('`') {
             let message = format!("an option of column {name} is MariaDB's alone");
-            return Err(refused("DDL-106", message));
+            return Err(refused(FOREIGN_OPTION, message));
         } else {
             kept.push(attribute);
         }
@@ -147,7 +150,7 @@ fn default(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Refusal> {
             "the default of column {} uses a sequence",
             quote(&column.name)
         );
-        return Err(refused("DDL-107", message));
+        return Err(refused(SEQUENCE, message));
     }
     let (rule, after) = match (now_fraction(&lower), literal(&lower)) {
         (Some(fraction), _) if Some(fraction) == time_fraction(column) => {
@@ -165,7 +168,7 @@ fn default(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Refusal> {
             "the default of column {} is an expression, which the target does not have",
             quote(&column.name)
         );
-        return Err(refused("DDL-108", message));
+        return Err(refused(EXPRESSION_DEFAULT, message));
     }
     replace_value(
         rules,
@@ -206,7 +209,7 @@ fn on_update(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Refusal>
             "ON UPDATE of column {} has another number of decimals than the column",
             quote(&column.name)
         );
-        return Err(refused("DDL-109", message));
+        return Err(refused(UPDATE_DECIMALS, message));
     }
     let after = now(fraction);
     replace_value(

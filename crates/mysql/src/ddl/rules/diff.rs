@@ -3,11 +3,11 @@
 use super::charset::{charset_name, charset_of, collation_name, default_collation};
 use super::column::without_width;
 use super::{AppliedRule, Difference, apply_to, normal, read};
-use crate::ddl::alter::Refusal;
 use crate::ddl::definition::{
     AttributeKind, CheckClause, ColumnClause, ColumnParts, Definition, ForeignKey, KeyClause,
 };
 use crate::ddl::lexer::lex;
+use crate::ddl::refusal::Refusal;
 use crate::ddl::statement::{Context, Dialect};
 use std::collections::BTreeMap;
 use wherry_model::TableName;

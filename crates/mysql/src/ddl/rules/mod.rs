@@ -30,14 +30,15 @@ mod option;
 #[cfg(test)]
 mod tests;
 
-use super::alter::Refusal;
 use super::definition::{ColumnParts, Definition};
 use super::edit::replace;
 use super::lexer::lex;
 use super::statement::{Context, Dialect};
+use crate::ddl::refusal::{Refusal, UNREADABLE, VERSIONING};
 use wherry_model::TableName;
 use wherry_model::name::quote;
 
+pub(super) use charset::default_collation;
 pub use diff::diff;
 
 /// A place where a rule changed the definition.
@@ -84,14 +85,14 @@ pub fn apply_to(
     };
     if let Some(other) = definition.others.first() {
         let feature = other.split(['(', '`']).next().unwrap_or_default().trim();
-        return Err(refused("DDL-104", format!("{feature} is MariaDB's alone")));
+        return Err(refused(VERSIONING, format!("{feature} is MariaDB's alone")));
     }
     option::apply(&mut rules, &mut definition)?;
     for column in &mut definition.columns {
         let context = Context::new("", from);
         let mut parts = ColumnParts::parse(&column.text, &context).ok_or_else(|| {
             refused(
-                "DDL-001",
+                UNREADABLE,
                 format!("column `{}` was not understood", column.name),
             )
         })?;
@@ -114,7 +115,7 @@ pub fn apply_to(
 
 fn read(text: &str, table: &TableName, dialect: Dialect) -> Result<Definition, Refusal> {
     Definition::parse(text, &Context::new(&table.database, dialect)).map_err(|error| Refusal {
-        code: "DDL-001",
+        code: UNREADABLE,
         message: format!("{error} (table {table})"),
         hint: "Please report this with the output of SHOW CREATE TABLE.",
     })
@@ -155,7 +156,7 @@ impl Rules {
         let tokens = lex(text, &Context::new("", self.from)).tokens;
         if tokens.iter().any(|token| token.is_word(text, "OVERLAPS")) {
             return Err(refused(
-                "DDL-104",
+                VERSIONING,
                 "WITHOUT OVERLAPS is MariaDB's alone".to_owned(),
             ));
         }

@@ -2,8 +2,10 @@
 
 use super::charset::{charset_name, collation_at, default_collation, says_utf8mb3};
 use super::{Rules, refused};
-use crate::ddl::alter::Refusal;
 use crate::ddl::definition::{Definition, TableOption};
+use crate::ddl::refusal::{
+    FOREIGN_ENGINE, FOREIGN_OPTION, Refusal, SEQUENCE, UNKNOWN_COLLATION, VERSIONING,
+};
 
 /// Engines that both flavours have.
 const SHARED_ENGINES: [&str; 8] = [
@@ -55,20 +57,20 @@ fn refuse_foreign(rules: &Rules, definition: &Definition) -> Result<(), Refusal>
     }
     if definition.option("SEQUENCE").is_some() {
         return Err(refused(
-            "DDL-107",
+            SEQUENCE,
             "sequences are MariaDB's alone".to_owned(),
         ));
     }
     if definition.option("WITH SYSTEM VERSIONING").is_some() {
         return Err(refused(
-            "DDL-104",
+            VERSIONING,
             "system versioning is MariaDB's alone".to_owned(),
         ));
     }
     let engine = definition.option("ENGINE").unwrap_or("InnoDB");
     if !SHARED_ENGINES.contains(&engine.to_ascii_uppercase().as_str()) {
         return Err(refused(
-            "DDL-111",
+            FOREIGN_ENGINE,
             format!("engine {engine} is MariaDB's alone"),
         ));
     }
@@ -79,7 +81,7 @@ fn refuse_foreign(rules: &Rules, definition: &Definition) -> Result<(), Refusal>
     };
     match definition.options.iter().find(|option| !known(option)) {
         Some(option) => Err(refused(
-            "DDL-106",
+            FOREIGN_OPTION,
             format!("table option {} is MariaDB's alone", option.name),
         )),
         None => Ok(()),
@@ -203,7 +205,7 @@ pub(super) fn missing_collation(
 pub(super) fn collation(rules: &mut Rules, name: &str) -> Result<String, Refusal> {
     let Some(after) = collation_at(name, rules.from, rules.to) else {
         let message = format!("the target has no collation that sorts like {name}");
-        return Err(refused("DDL-105", message));
+        return Err(refused(UNKNOWN_COLLATION, message));
     };
     if after != name {
         let spelling = after.replace("utf8mb3_", "utf8_") == name.replace("utf8mb3_", "utf8_");

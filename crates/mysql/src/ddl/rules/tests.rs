@@ -1,3 +1,5 @@
+//! Each flavour rule by example, and what the diff says.
+
 use super::*;
 
 const MYSQL_97: Dialect = Dialect::mysql(90_704);
