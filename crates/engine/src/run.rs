@@ -128,6 +128,7 @@ impl Runner {
 
     /// Compares both sides; takes nothing.
     pub async fn verify(&self, cancel: &CancellationToken) -> Result<VerifyReport, Fault> {
+        self.board.phase("verify");
         let verify = self.verifier();
         let compare = retry("the verification", &self.board, cancel, || verify.full());
         tokio::select! {
