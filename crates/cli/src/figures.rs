@@ -13,6 +13,12 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A count with its noun: `1 row`, `1,234 rows`.
+pub fn number(value: u64, one: &str, many: &str) -> String {
+    let noun = if value == 1 { one } else { many };
+    format!("{} {noun}", count(value))
+}
+
 /// `1610612736` as `1.5 GiB`.
 pub fn bytes(value: u64) -> String {
     const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
@@ -52,6 +58,8 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1000), "1,000");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(number(1, "row", "rows"), "1 row");
+        assert_eq!(number(1000, "row", "rows"), "1,000 rows");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1024), "1.0 KiB");
         assert_eq!(bytes(1_610_612_736), "1.5 GiB");

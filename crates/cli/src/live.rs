@@ -15,12 +15,11 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Shows every picture until the sender is gone or the future is dropped.
 pub async fn show(mut pictures: watch::Receiver<Progress>, output: Output) {
     let mut screen = Screen::new(output);
-    loop {
+    // The first picture is blank: nothing has been read or done yet.
+    pictures.mark_unchanged();
+    while pictures.changed().await.is_ok() {
         let picture = pictures.borrow_and_update().clone();
         screen.show(&picture);
-        if pictures.changed().await.is_err() {
-            return;
-        }
     }
 }
 
@@ -61,7 +60,7 @@ impl Screen {
 
     fn show_plain(&mut self, picture: &Progress, new_phase: bool) {
         if new_phase {
-            stamped(&format!("phase {} begins", picture.phase));
+            stamped(&picture::phase_words(&picture.phase));
         }
         if self.message != picture.message && !picture.message.is_empty() {
             stamped(&picture.message);

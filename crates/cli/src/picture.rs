@@ -1,7 +1,7 @@
 //! The words for a task's progress: pure functions from a picture of the task to lines of text
 //! or JSON. `live` decides when they are printed.
 
-use crate::figures::{bytes, count, percent, seconds};
+use crate::figures::{bytes, count, number, percent, seconds};
 use serde_json::{Value, json};
 use wherry_engine::progress::{Progress, TableProgress};
 use wherry_engine::state::TableStage;
@@ -25,6 +25,14 @@ pub fn plain_line(progress: &Progress) -> String {
         ));
     }
     format!("{}: {}", progress.phase, parts.join("; "))
+}
+
+/// What a plain line says when a phase is entered.
+pub fn phase_words(phase: &str) -> String {
+    match phase {
+        "done" => "the task is done".to_owned(),
+        phase => format!("phase {phase} begins"),
+    }
 }
 
 /// The lines of the live display, each at most one terminal row.
@@ -131,14 +139,17 @@ pub fn reason(table: &TableProgress) -> &str {
 }
 
 /// `1 table`, `2 tables`.
-pub fn tables(number: u64) -> String {
-    let noun = if number == 1 { "table" } else { "tables" };
-    format!("{} {noun}", count(number))
+pub fn tables(value: u64) -> String {
+    number(value, "table", "tables")
 }
 
 /// Rows, bytes, rates and rest of the load.
 pub fn load_words(progress: &Progress) -> String {
     let load = &progress.load;
+    if in_stream(progress) && load.rows == 0 {
+        // Counts begin anew with each runner.
+        return "all rows were in before this runner began".to_owned();
+    }
     let estimate = rows_estimate(progress);
     let mut words = format!("{} rows", count(load.rows));
     if load.rows < estimate {
@@ -166,21 +177,21 @@ pub fn stream_words(progress: &Progress) -> String {
         None => "lag not known yet".to_owned(),
     };
     let mut words = format!(
-        "{lag}, {} changes/s, {} changes in {} transactions",
+        "{lag}, {} changes/s, {} in {}",
         count(stream.changes_per_second),
-        count(stream.changes),
-        count(stream.transactions)
+        number(stream.changes, "change", "changes"),
+        number(stream.transactions, "transaction", "transactions")
     );
     if !stream.position.is_empty() {
         words.push_str(&format!(", at {}", stream.position));
     }
     let extras = [
-        (stream.divergences, "divergences"),
-        (stream.removed, "removed"),
-        (stream.owed, "owed"),
+        (stream.divergences, "divergence", "divergences"),
+        (stream.removed, "row removed", "rows removed"),
+        (stream.owed, "key owed", "keys owed"),
     ];
-    for (number, name) in extras.into_iter().filter(|(number, _)| *number > 0) {
-        words.push_str(&format!(", {} {name}", count(number)));
+    for (value, one, many) in extras.into_iter().filter(|(value, ..)| *value > 0) {
+        words.push_str(&format!(", {}", number(value, one, many)));
     }
     words
 }
@@ -304,7 +315,7 @@ mod tests {
         assert_eq!(
             plain_line(&progress),
             "stream: lag 3 s, 0 changes/s, 10 changes in 4 transactions, at bin.000007:4711, \
-             2 owed; 1 table stopped; target has not answered for 42 s: commit"
+             2 keys owed; 1 table stopped; target has not answered for 42 s: commit"
         );
     }
 

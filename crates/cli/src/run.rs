@@ -2,7 +2,7 @@
 
 use crate::checks;
 use crate::exit::Exit;
-use crate::figures::{bytes, count};
+use crate::figures::{bytes, number};
 use crate::live;
 use crate::output::{Output, line};
 use crate::picture::tables;
@@ -109,17 +109,21 @@ fn summary_text(task: &Task, summary: &Summary) -> String {
         "task {}: {ended} (phase {})",
         task.name, summary.phase
     ));
-    lines.push(format!(
-        "  {} rows loaded ({}), {} changes in {} transactions applied",
-        count(summary.rows),
-        bytes(summary.bytes),
-        count(summary.changes),
-        count(summary.transactions)
-    ));
+    if summary.rows > 0 {
+        let rows = number(summary.rows, "row", "rows");
+        lines.push(format!("  {rows} loaded ({})", bytes(summary.bytes)));
+    }
+    if summary.changes > 0 {
+        lines.push(format!(
+            "  {} in {} applied",
+            number(summary.changes, "change", "changes"),
+            number(summary.transactions, "transaction", "transactions")
+        ));
+    }
     if summary.divergences > 0 {
         lines.push(format!(
-            "  {} divergences were repaired and recorded",
-            count(summary.divergences)
+            "  {} repaired and recorded",
+            number(summary.divergences, "divergence", "divergences")
         ));
     }
     if let Some(milliseconds) = summary.writes_stopped_milliseconds {

@@ -178,6 +178,9 @@ fn push_figures(lines: &mut Vec<String>, seen: &Seen) {
     let Some(progress) = &seen.progress else {
         return;
     };
+    if seen.stored.phase == Phase::Done {
+        return;
+    }
     // The stored phase is the truth; the picture may be a moment older.
     let mut progress = progress.clone();
     progress.phase = seen.stored.phase.as_str().to_owned();

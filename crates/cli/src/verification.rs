@@ -1,6 +1,6 @@
 //! Prints what a comparison found.
 
-use crate::figures::{bytes, count, seconds};
+use crate::figures::{bytes, count, number, seconds};
 use crate::output::{Output, line};
 use crate::picture::tables;
 use crate::wire::{Report, ReportRow};
@@ -38,11 +38,19 @@ fn report_json(report: &Report) -> Value {
 
 fn text(report: &Report) -> String {
     let mut lines = vec![format!(
-        "compared {}: {} rows, {} in {} ranges, in {}",
+        "compared {}: {}, {} in {}, in {}",
         tables(report.tables.len() as u64),
-        count(report.tables.iter().map(|table| table.rows).sum()),
+        number(
+            report.tables.iter().map(|table| table.rows).sum(),
+            "row",
+            "rows"
+        ),
         bytes(report.tables.iter().map(|table| table.bytes).sum()),
-        count(report.tables.iter().map(|table| table.ranges).sum()),
+        number(
+            report.tables.iter().map(|table| table.ranges).sum(),
+            "range",
+            "ranges"
+        ),
         seconds(report.seconds),
     )];
     for difference in &report.schema_differences {
@@ -100,13 +108,21 @@ fn verdict(report: &Report) -> String {
     }
     let mut parts = Vec::new();
     let numbers = [
-        (report.mismatch_count, "differing rows"),
-        (report.unsettled_count, "unsettled keys"),
-        (report.schema_differences.len() as u64, "definitions differ"),
-        (report.left_out.len() as u64, "tables left out"),
+        (report.mismatch_count, "differing row", "differing rows"),
+        (report.unsettled_count, "unsettled key", "unsettled keys"),
+        (
+            report.schema_differences.len() as u64,
+            "differing definition",
+            "differing definitions",
+        ),
+        (
+            report.left_out.len() as u64,
+            "table left out",
+            "tables left out",
+        ),
     ];
-    for (number, name) in numbers.into_iter().filter(|(number, _)| *number > 0) {
-        parts.push(format!("{} {name}", count(number)));
+    for (value, one, many) in numbers.into_iter().filter(|(value, ..)| *value > 0) {
+        parts.push(number(value, one, many));
     }
     format!("NOT equal: {}", parts.join(", "))
 }

@@ -1,5 +1,6 @@
 //! What is done about a fault, by its class; and the one retry loop.
 
+use crate::progress::Board;
 use std::future::Future;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -38,10 +39,12 @@ pub fn cancelled() -> Fault {
 }
 
 /// Runs `attempt` until it succeeds, fails for good, or transient faults outlast the window.
+/// Shows on the board what fails and since when.
 ///
 /// Cancel: returns `RUN-130` at the next pause; `attempt` itself must watch the token.
 pub async fn retry<T, F>(
     what: &str,
+    board: &Board,
     cancel: &CancellationToken,
     mut attempt: impl FnMut() -> F,
 ) -> Result<T, Fault>
@@ -68,6 +71,7 @@ where
             return Err(fault);
         }
         let causes = fault.causes().join(": ");
+        board.trouble(format!("{what}: {fault}"), since);
         tracing::warn!(code = fault.code, %causes, "{what} failed and is tried again: {fault}");
         tokio::select! {
             () = cancel.cancelled() => return Err(cancelled()),
@@ -85,8 +89,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn transient_faults_are_tried_again_and_others_are_not() {
         let cancel = CancellationToken::new();
+        let board = Board::new("test");
         let tries = Cell::new(0);
-        let result = retry("a test", &cancel, || async {
+        let result = retry("a test", &board, &cancel, || async {
             tries.set(tries.get() + 1);
             if tries.get() < 3 {
                 Err(Fault::transient("RUN-990", "lost"))
@@ -95,7 +100,7 @@ mod tests {
             }
         });
         assert_eq!(result.await.expect("third try succeeds"), 3);
-        let fault: Fault = retry("a test", &cancel, || async {
+        let fault: Fault = retry("a test", &board, &cancel, || async {
             Err::<(), _>(Fault::operator("RUN-991", "no"))
         })
         .await

@@ -63,7 +63,7 @@ pub struct StreamProgress {
     pub owed: u64,
 }
 
-/// A statement that the target has not answered.
+/// A statement that the target has not answered, or what fails and is tried again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct WaitingOn {
     pub statement: String,
@@ -93,6 +93,10 @@ struct Inner {
     rates: Rates,
     snapshot_since: Option<Instant>,
     committed_at_us: Option<u64>,
+    /// A statement that the target has not answered.
+    unanswered: Option<WaitingOn>,
+    /// What fails again and again, since when.
+    trouble: Option<(String, Instant)>,
 }
 
 #[derive(Debug)]
@@ -126,6 +130,8 @@ impl Board {
             rates,
             snapshot_since: None,
             committed_at_us: None,
+            unanswered: None,
+            trouble: None,
         };
         Arc::new(Board {
             inner: Mutex::new(inner),
@@ -192,6 +198,7 @@ impl Board {
 
     /// More rows and bytes of a table are in.
     pub fn load_more(&self, table: &TableName, rows: u64, bytes: u64) {
+        self.update(|inner| inner.trouble = None);
         self.with_table(table, |shown| {
             shown.rows += rows;
             shown.bytes += bytes;
@@ -205,13 +212,20 @@ impl Board {
     /// A group was applied.
     pub fn applied(&self, update: impl FnOnce(&mut StreamProgress), committed_at_us: Option<u64>) {
         self.update(|inner| {
+            inner.trouble = None;
             update(&mut inner.progress.stream);
             inner.committed_at_us = committed_at_us;
         });
     }
 
     pub fn waiting_on(&self, waiting: Option<WaitingOn>) {
-        self.update(|inner| inner.progress.waiting_on = waiting);
+        self.update(|inner| inner.unanswered = waiting);
+    }
+
+    /// Something failed and is tried again, for the first time at `since`.
+    pub fn trouble(&self, what: String, since: Instant) {
+        self.update(|inner| inner.trouble = Some((what, since)));
+        self.publish();
     }
 
     /// Seconds between the last applied commit and now; zero when caught up.
@@ -256,6 +270,11 @@ impl Inner {
         progress.load.bytes = self.tables.values().map(|table| table.bytes).sum();
         progress.exact_snapshot_age_seconds =
             self.snapshot_since.map(|since| since.elapsed().as_secs());
+        let trouble = self.trouble.as_ref().map(|(what, since)| WaitingOn {
+            statement: what.clone(),
+            since_seconds: since.elapsed().as_secs(),
+        });
+        progress.waiting_on = self.unanswered.clone().or(trouble);
         progress.stream.lag_seconds = match self.committed_at_us {
             Some(at) => Some(progress.updated_at_us.saturating_sub(at) / 1_000_000),
             None => progress.stream.lag_seconds.map(|_| 0),

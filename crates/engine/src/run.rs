@@ -113,7 +113,7 @@ impl Runner {
             Arc::clone(&self.board),
             Arc::clone(&self.target),
         )));
-        let reached = retry("the task", cancel, || self.advance(until, cancel)).await;
+        let reached = retry("the task", &self.board, cancel, || self.advance(until, cancel)).await;
         self.board.publish();
         let text = serde_json::to_string(&self.board.snapshot()).unwrap_or_default();
         if reached
@@ -128,8 +128,9 @@ impl Runner {
 
     /// Compares both sides; takes nothing.
     pub async fn verify(&self, cancel: &CancellationToken) -> Result<VerifyReport, Fault> {
+        self.board.phase("verify");
         let verify = self.verifier();
-        let compare = retry("the verification", cancel, || verify.full());
+        let compare = retry("the verification", &self.board, cancel, || verify.full());
         tokio::select! {
             report = compare => report,
             () = cancel.cancelled() => Err(cancelled()),

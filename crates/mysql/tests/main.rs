@@ -1,5 +1,6 @@
 //! Tests of this crate on real servers.
 
+mod binlog;
 mod ddl;
 mod session;
 mod source;

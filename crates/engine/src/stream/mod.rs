@@ -46,7 +46,7 @@ impl Stream {
         stop_at: watch::Receiver<Option<Position>>,
         cancel: &CancellationToken,
     ) -> Result<Checkpoint, Fault> {
-        retry("the stream", cancel, || {
+        retry("the stream", &self.board, cancel, || {
             let stop_at = stop_at.clone();
             async move { Session::open(self).await?.run(stop_at, cancel).await }
         })

@@ -387,8 +387,10 @@ fn server_advice(code: u16, message: &str) -> Advice {
         ),
         1021 | 1114 => (
             "CONN-042",
-            Class::Operator,
-            "Free or add disk space at the server, then run the task again.",
+            // A server that waits for space and one that refuses for lack of it are the same to
+            // the user: both go on once there is space.
+            Class::Transient,
+            "Free or add disk space at the server; the task then goes on by itself.",
         ),
         _ => (
             "CONN-040",

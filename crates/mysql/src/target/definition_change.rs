@@ -48,6 +48,13 @@ pub(super) struct Plan {
     pub(super) effects: Vec<DdlEffect>,
 }
 
+/// A leg as the journal has it.
+struct Intent {
+    /// Of the definition before the leg; `-` where none is needed.
+    before: String,
+    done: bool,
+}
+
 /// Everything a planner needs to know.
 pub(super) struct Request<'a> {
     pub(super) ddl: &'a Ddl,
@@ -95,12 +102,12 @@ impl Inner {
             resumed: !intents.is_empty(),
         };
         let mut plan = self.plan(&request).await?;
-        let fingerprints = if request.resumed {
+        let intents = if request.resumed {
             intents
         } else {
             self.write_intents(&position, &plan).await?
         };
-        self.run_legs(&mut road, &request, &mut plan, &fingerprints)
+        self.run_legs(&mut road, &request, &mut plan, &intents)
             .await?;
         self.commit_ddl(&plan, before, after).await?;
         road.close().await?;
@@ -117,22 +124,24 @@ impl Inner {
         Ok(stored)
     }
 
-    /// Fingerprints by leg, of an earlier try.
-    async fn intents(&self, position: &str) -> Result<Vec<String>, Fault> {
+    /// The legs of an earlier try.
+    async fn intents(&self, position: &str) -> Result<Vec<Intent>, Fault> {
         let rows = self
             .read_state(&self.state.select_intents(position))
             .await?;
         (0..rows.rows.len())
             .map(|row| {
-                rows.text(row, 1)
-                    .map(str::to_owned)
-                    .ok_or_else(|| fault::unreadable_state("an intent"))
+                let before = rows.text(row, 0).map(str::to_owned);
+                Ok(Intent {
+                    before: before.ok_or_else(|| fault::unreadable_state("an intent"))?,
+                    done: rows.text(row, 1) == Some("1"),
+                })
             })
             .collect()
     }
 
-    async fn write_intents(&self, position: &str, plan: &Plan) -> Result<Vec<String>, Fault> {
-        let mut fingerprints = Vec::new();
+    async fn write_intents(&self, position: &str, plan: &Plan) -> Result<Vec<Intent>, Fault> {
+        let mut intents = Vec::new();
         // Intents of an older statement are of no use: the checkpoint has passed it.
         let mut statements = vec![self.state.clear_intents()];
         for (index, leg) in plan.legs.iter().enumerate() {
@@ -144,63 +153,95 @@ impl Inner {
                 self.state
                     .add_intent(position, index, &leg.sql, &fingerprint),
             );
-            fingerprints.push(fingerprint);
+            intents.push(Intent {
+                before: fingerprint,
+                done: false,
+            });
         }
         if !plan.legs.is_empty() {
             self.write_state(&statements).await?;
         }
-        Ok(fingerprints)
+        Ok(intents)
     }
 
+    /// Runs what has not run yet. Legs run in order and each is marked before the next begins,
+    /// so after a crash only the first unmarked one is in doubt: its test decides. The names of a
+    /// swap alone would not tell, since after it every name is there again.
     async fn run_legs(
         &self,
         road: &mut Road<'_>,
         request: &Request<'_>,
         plan: &mut Plan,
-        fingerprints: &[String],
+        intents: &[Intent],
     ) -> Result<(), Fault> {
         let legs = std::mem::take(&mut plan.legs);
+        let position = request.ddl.begin.to_string();
+        let mut in_doubt = request.resumed;
         for (index, leg) in legs.iter().enumerate() {
-            let before = fingerprints.get(index).map_or("-", String::as_str);
-            if request.resumed && self.leg_ran(leg, before).await? {
-                continue;
-            }
-            let mariadb = self.source_version.is_mariadb();
-            prepare_road(road, request.ddl, &leg.table.database, mariadb).await?;
-            let label = format!("carry a definition of {}", leg.table);
-            let Err(error) = road.run(&label, &leg.sql).await else {
-                continue;
+            let Some(intent) = intents.get(index) else {
+                return Err(fault::state_moved("a statement has another number of legs"));
             };
-            if !fault::is_answered(&error) || fault::is_retry(&error) {
-                return Err(error.into_fault());
-            }
-            if matches!(leg.test, Test::Tolerant) {
-                tracing::warn!(table = %leg.table, code = error.server_code(), "the target refused a statement that is not needed");
+            if intent.done {
                 continue;
             }
-            let refusal = fault::ddl_fault(error, &leg.table);
-            let rest: Vec<TableName> = legs[index..].iter().map(|leg| leg.table.clone()).collect();
-            return self.stop_rest(request, plan, &rest, &refusal);
+            let ran = in_doubt && self.leg_ran(leg, &intent.before).await?;
+            in_doubt = false;
+            if !ran && let Err(refusal) = self.run_leg(road, request, leg).await? {
+                return self.stop_all(request, plan, &leg.table, &refusal);
+            }
+            if legs.len() > 1 {
+                self.write_state(&[self.state.finish_leg(&position, index)])
+                    .await?;
+            }
         }
         Ok(())
     }
 
-    /// A leg was refused: its table and those of the legs behind it stop, the others are done.
-    fn stop_rest(
+    /// The inner error is the server's refusal.
+    async fn run_leg(
+        &self,
+        road: &mut Road<'_>,
+        request: &Request<'_>,
+        leg: &Leg,
+    ) -> Result<Result<(), Fault>, Fault> {
+        let mariadb = self.source_version.is_mariadb();
+        prepare_road(road, request.ddl, &leg.table.database, mariadb).await?;
+        let label = format!("carry a definition of {}", leg.table);
+        let Err(error) = road.run(&label, &leg.sql).await else {
+            return Ok(Ok(()));
+        };
+        if !fault::is_answered(&error) || fault::is_retry(&error) {
+            return Err(error.into_fault());
+        }
+        if matches!(leg.test, Test::Tolerant) {
+            tracing::warn!(table = %leg.table, code = error.server_code(), "the target refused a statement that is not needed");
+            return Ok(Ok(()));
+        }
+        Ok(Err(fault::ddl_fault(error, &leg.table)))
+    }
+
+    /// A leg was refused: every table of the statement stops, since some legs may have run. Their
+    /// states stay under the names they had before it.
+    fn stop_all(
         &self,
         request: &Request<'_>,
         plan: &mut Plan,
-        tables: &[TableName],
+        refused: &TableName,
         refusal: &Fault,
     ) -> Result<(), Fault> {
-        plan.effects
-            .retain(|effect| !tables.contains(effect_table(effect)));
-        let mut done: Vec<&TableName> = Vec::new();
-        for table in tables {
-            if !done.contains(&table) {
-                done.push(table);
-                self.plan_stop(request, plan, table, refusal)?;
-            }
+        plan.states.clear();
+        plan.effects.clear();
+        let mut tables: Vec<TableName> = request
+            .stored
+            .keys()
+            .filter(|name| request.tracked(name).is_some())
+            .cloned()
+            .collect();
+        if tables.is_empty() {
+            tables.push(refused.clone());
+        }
+        for table in &tables {
+            self.plan_stop(request, plan, table, refusal)?;
         }
         Ok(())
     }
@@ -247,12 +288,5 @@ impl Inner {
         }
         self.note_checkpoint(after);
         Ok(())
-    }
-}
-
-pub(super) fn effect_table(effect: &DdlEffect) -> &TableName {
-    match effect {
-        DdlEffect::Defined(table, _) => &table.name,
-        DdlEffect::Gone(name) | DdlEffect::Stopped(name, _) => name,
     }
 }

@@ -13,7 +13,9 @@ pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// Text columns compare byte by byte; names are at most 64 characters.
 const NAME: &str = "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL";
+const LONG_NAME: &str = "VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL";
 const TEXT: &str = "MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+const LONG_TEXT: &str = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
 /// Names of the state tables of one task, and the statements on them.
 #[derive(Debug, Clone)]
@@ -93,69 +95,7 @@ impl State {
 
     /// Creates what is missing, in order.
     pub(super) fn create(&self) -> Vec<String> {
-        let names = format!("database_name {NAME}, table_name {NAME}");
-        let key = "task, database_name, table_name";
-        let tables = [
-            (
-                "task",
-                format!(
-                    "task {NAME}, phase {NAME}, source_id {TEXT} NOT NULL, format INT UNSIGNED NOT NULL, end_position {TEXT}, created_at BIGINT NOT NULL, PRIMARY KEY (task)"
-                ),
-            ),
-            (
-                "epoch",
-                format!("task {NAME}, epoch BIGINT UNSIGNED, PRIMARY KEY (task)"),
-            ),
-            (
-                "checkpoint",
-                format!(
-                    "task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, PRIMARY KEY (task)"
-                ),
-            ),
-            (
-                "table_state",
-                format!(
-                    "task {NAME}, {names}, definition LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, dialect {NAME}, start_position {TEXT} NOT NULL, stage {NAME}, stopped {TEXT}, made TINYINT NOT NULL DEFAULT 0, PRIMARY KEY ({key})"
-                ),
-            ),
-            (
-                "chunk",
-                format!(
-                    "task {NAME}, {names}, number BIGINT UNSIGNED NOT NULL, lower_key LONGBLOB, upper_key LONGBLOB, done TINYINT NOT NULL, row_count BIGINT UNSIGNED NOT NULL, byte_count BIGINT UNSIGNED NOT NULL, left_out BIGINT UNSIGNED NOT NULL, PRIMARY KEY ({key}, number)"
-                ),
-            ),
-            (
-                "ddl_intent",
-                format!(
-                    "task {NAME}, begin_position VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, leg INT UNSIGNED NOT NULL, statement LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, before_fingerprint {NAME}, PRIMARY KEY (task, begin_position, leg)"
-                ),
-            ),
-            (
-                "owed",
-                format!(
-                    "task {NAME}, {names}, key_hash BINARY(16) NOT NULL, key_values LONGBLOB NOT NULL, PRIMARY KEY ({key}, key_hash)"
-                ),
-            ),
-            (
-                "progress",
-                format!(
-                    "task {NAME}, progress {TEXT} NOT NULL, written_at BIGINT NOT NULL, PRIMARY KEY (task)"
-                ),
-            ),
-            (
-                "divergence",
-                format!(
-                    "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, task {NAME}, {names}, kind {NAME}, key_values LONGBLOB, position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)"
-                ),
-            ),
-            (
-                "loss_ledger",
-                format!(
-                    "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, task {NAME}, {names}, code {NAME}, reason {TEXT} NOT NULL, position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)"
-                ),
-            ),
-        ];
-        tables
+        definitions()
             .into_iter()
             .map(|(name, body)| {
                 format!(
@@ -533,10 +473,10 @@ impl State {
         )
     }
 
-    /// `leg`, `before_fingerprint` of the intents of the statement that begins at `position`.
+    /// `before_fingerprint`, `done` of the legs of the statement that begins at `position`.
     pub(super) fn select_intents(&self, position: &str) -> String {
         format!(
-            "SELECT leg, before_fingerprint FROM {} WHERE {} AND begin_position={} ORDER BY leg",
+            "SELECT before_fingerprint, done FROM {} WHERE {} AND begin_position={} ORDER BY leg",
             self.table("ddl_intent"),
             self.mine(),
             text(position)
@@ -560,6 +500,15 @@ impl State {
         )
     }
 
+    pub(super) fn finish_leg(&self, position: &str, leg: usize) -> String {
+        format!(
+            "UPDATE {} SET done=1 WHERE {} AND begin_position={} AND leg={leg}",
+            self.table("ddl_intent"),
+            self.mine(),
+            text(position)
+        )
+    }
+
     pub(super) fn clear_intents(&self) -> String {
         format!(
             "DELETE FROM {} WHERE {}",
@@ -567,6 +516,68 @@ impl State {
             self.mine()
         )
     }
+}
+
+/// The persisted format: each table with its columns and key.
+fn definitions() -> Vec<(&'static str, String)> {
+    const TASK: &str = "PRIMARY KEY (task)";
+    const TABLE: &str = "task, database_name, table_name";
+    let names = format!("task {NAME}, database_name {NAME}, table_name {NAME}");
+    let logged =
+        format!("position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)");
+    let id = "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT";
+    vec![
+        (
+            "task",
+            format!(
+                "task {NAME}, phase {NAME}, source_id {TEXT} NOT NULL, format INT UNSIGNED NOT NULL, end_position {TEXT}, created_at BIGINT NOT NULL, {TASK}"
+            ),
+        ),
+        (
+            "epoch",
+            format!("task {NAME}, epoch BIGINT UNSIGNED, {TASK}"),
+        ),
+        (
+            "checkpoint",
+            format!("task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, {TASK}"),
+        ),
+        (
+            "table_state",
+            format!(
+                "{names}, definition {LONG_TEXT} NOT NULL, dialect {NAME}, start_position {TEXT} NOT NULL, stage {NAME}, stopped {TEXT}, made TINYINT NOT NULL DEFAULT 0, PRIMARY KEY ({TABLE})"
+            ),
+        ),
+        (
+            "chunk",
+            format!(
+                "{names}, number BIGINT UNSIGNED NOT NULL, lower_key LONGBLOB, upper_key LONGBLOB, done TINYINT NOT NULL, row_count BIGINT UNSIGNED NOT NULL, byte_count BIGINT UNSIGNED NOT NULL, left_out BIGINT UNSIGNED NOT NULL, PRIMARY KEY ({TABLE}, number)"
+            ),
+        ),
+        (
+            "ddl_intent",
+            format!(
+                "task {NAME}, begin_position {LONG_NAME}, leg INT UNSIGNED NOT NULL, statement {LONG_TEXT} NOT NULL, before_fingerprint {NAME}, done TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (task, begin_position, leg)"
+            ),
+        ),
+        (
+            "owed",
+            format!(
+                "{names}, key_hash BINARY(16) NOT NULL, key_values LONGBLOB NOT NULL, PRIMARY KEY ({TABLE}, key_hash)"
+            ),
+        ),
+        (
+            "progress",
+            format!("task {NAME}, progress {TEXT} NOT NULL, written_at BIGINT NOT NULL, {TASK}"),
+        ),
+        (
+            "divergence",
+            format!("{id}, {names}, kind {NAME}, key_values LONGBLOB, {logged}"),
+        ),
+        (
+            "loss_ledger",
+            format!("{id}, {names}, code {NAME}, reason {TEXT} NOT NULL, {logged}"),
+        ),
+    ]
 }
 
 /// What `table_state` holds of a table, as text.

@@ -265,23 +265,17 @@ pub(super) fn select_holders(table: &Table, row: &Row, select_list: &str) -> Vec
             statements.push(None);
             continue;
         }
-        let parts: Vec<(&Column, Option<u32>, Option<&[u8]>)> = key
-            .parts
-            .iter()
-            .map(|part| {
-                let value = values.get(part.column).copied().flatten();
-                (&table.columns[part.column], part.prefix, value)
-            })
-            .collect();
-        if parts.iter().any(|(_, _, value)| value.is_none()) {
+        let value_of = |column: usize| values.get(column).copied().flatten();
+        if key.parts.iter().any(|part| value_of(part.column).is_none()) {
             continue;
         }
         let mut text = format!("SELECT {select_list} FROM {} WHERE ", table.name).into_bytes();
-        for (index, (column, prefix, value)) in parts.into_iter().enumerate() {
+        for (index, part) in key.parts.iter().enumerate() {
+            let (column, value) = (&table.columns[part.column], value_of(part.column));
             if index > 0 {
                 text.extend_from_slice(b" AND ");
             }
-            match prefix {
+            match part.prefix {
                 None => push_key_comparison(&mut text, column, "=", value),
                 Some(length) => {
                     let name = quote(&column.name);

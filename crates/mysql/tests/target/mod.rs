@@ -188,14 +188,3 @@ async fn show(server: &Server, query: &str) -> String {
         .collect::<Vec<_>>()
         .join(";")
 }
-
-/// Waits until a query gives `expected`; what it gives at the end is the failure.
-async fn wait_for(server: &Server, query: &str, expected: &str) {
-    for _ in 0..200 {
-        if show(server, query).await == expected {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(show(server, query).await, expected, "{query}");
-}
