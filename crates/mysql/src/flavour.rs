@@ -82,7 +82,8 @@ impl ServerVersion {
         }
     }
 
-    /// True where `CAST(f AS DOUBLE)` exists; elsewhere `f + 0e0` gives the same number.
+    /// True where `CAST(f AS DOUBLE)` exists; elsewhere `f * 1e0` gives the same number,
+    /// with its sign also where it is zero.
     pub fn has_cast_as_double(&self) -> bool {
         self.mysql_since(8, 0, 17)
     }

@@ -228,7 +228,7 @@ pub(crate) fn push_select_list<'a>(
         let name = quote(&column.name);
         let expression = match column.kind {
             ColumnKind::Float if version.has_cast_as_double() => format!("CAST({name} AS DOUBLE)"),
-            ColumnKind::Float => format!("{name} + 0e0"),
+            ColumnKind::Float => format!("{name} * 1e0"),
             _ => name,
         };
         sql.extend_from_slice(expression.as_bytes());
@@ -412,7 +412,7 @@ mod tests {
         );
         check(
             key_after_statement(&table, Some(&row(&["1.5"])), 1, &version("5.6.24")),
-            "SELECT `f` + 0e0 FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE (`f` > 1.5e0) \
+            "SELECT `f` * 1e0 FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE (`f` > 1.5e0) \
              ORDER BY `d`.`t`.`f` LIMIT 1 OFFSET 0",
         );
     }

@@ -46,7 +46,7 @@ struct Story {
 
 async fn run(program: &Path, options: &DemoOptions) -> Outcome<()> {
     step(
-        "Starting two MySQL 9.7 servers on this machine (fetched once, then kept in a cache folder)",
+        "Starting two MySQL 9.7 servers on this machine (fetched once, then kept in a cache folder).\n    For speed they do not sync commits to disk; wherry will warn of that",
     );
     let server_options = || ServerOptions {
         gtid: true,

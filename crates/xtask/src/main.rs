@@ -53,7 +53,13 @@ enum Command {
         transactions: u64,
     },
     /// The long runs.
-    Soak,
+    Soak {
+        /// Leave out the long forms of tests.
+        #[arg(long)]
+        memory_only: bool,
+        #[arg(long, default_value_t = 2048)]
+        table_mib: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -67,7 +73,13 @@ fn main() -> ExitCode {
         Command::Bench { rows, transactions } => {
             bench::bench(&bench::BenchOptions { rows, transactions })
         }
-        Command::Soak => soak::soak(),
+        Command::Soak {
+            memory_only,
+            table_mib,
+        } => soak::soak(&soak::SoakOptions {
+            memory_only,
+            table_mib,
+        }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,11 +14,26 @@ use crate::migration::{self, Migration, Outcome, Running, failed};
 /// What a task may use, by its default configuration.
 const PEAK_MIB_MAX: u64 = 512;
 const HUGE_ROWS: u32 = 20;
-/// Rows of about 1 KiB: 2 GiB.
-const TABLE_ROWS: u64 = 2 << 20;
+/// Rows in one large transaction, of about 1 KiB each.
+const TRANSACTION_ROWS: u64 = 200_000;
 const STREAM_TIME_MAX: Duration = Duration::from_secs(1800);
 
-pub fn soak() -> Result<(), String> {
+pub struct SoakOptions {
+    /// Only the memory part.
+    pub memory_only: bool,
+    /// Size of the large table, of rows of about 1 KiB.
+    pub table_mib: u64,
+}
+
+pub fn soak(options: &SoakOptions) -> Result<(), String> {
+    if !options.memory_only {
+        long_tests()?;
+    }
+    let program = migration::build()?;
+    migration::block_on(memory(&program, options.table_mib << 10))
+}
+
+fn long_tests() -> Result<(), String> {
     let mut tests = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     tests
         .args([
@@ -32,13 +47,11 @@ pub fn soak() -> Result<(), String> {
             "test(/kill|soak/)",
         ])
         .env("WHERRY_SOAK", "1");
-    commands::run(&mut tests)?;
-    let program = migration::build()?;
-    migration::block_on(memory(&program))
+    commands::run(&mut tests)
 }
 
-/// Moves a 2 GiB table and rows of 16 MiB, in the load and in the stream, and looks at the peak.
-async fn memory(program: &Path) -> Outcome<()> {
+/// Moves a large table and rows of 16 MiB, in the load and in the stream, and looks at the peak.
+async fn memory(program: &Path, table_rows: u64) -> Outcome<()> {
     let options = || ServerOptions {
         gtid: true,
         buffer_pool_mib: 512,
@@ -50,8 +63,11 @@ async fn memory(program: &Path) -> Outcome<()> {
     let target = Server::start(Flavour::MySql97, options())
         .await
         .map_err(failed("start the target"))?;
-    println!("soak: filling a table of 2 GiB and {HUGE_ROWS} rows of 16 MiB");
-    fill(&source).await?;
+    println!(
+        "soak: filling a table of {} MiB and {HUGE_ROWS} rows of 16 MiB",
+        table_rows >> 10
+    );
+    fill(&source, table_rows).await?;
     let migration = Migration::new(program, &source, &target, "large", "")?;
     let running = migration.start(&["run"], true)?;
     mark(&source, &target, 1).await?;
@@ -61,14 +77,14 @@ async fn memory(program: &Path) -> Outcome<()> {
     finish(running, &source, &target).await
 }
 
-async fn fill(source: &Server) -> Outcome<()> {
+async fn fill(source: &Server, table_rows: u64) -> Outcome<()> {
     let make = "CREATE DATABASE large; USE large; CREATE TABLE marks (id INT PRIMARY KEY); \
                 CREATE TABLE huge (id INT PRIMARY KEY, data LONGBLOB); \
                 CREATE TABLE many (id BIGINT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(64), data VARBINARY(1000)); \
                 INSERT INTO many (a, data) VALUES (UUID(), RANDOM_BYTES(960))";
     source.sql(make).await.map_err(failed("make the tables"))?;
     let mut rows = 1;
-    while rows < TABLE_ROWS {
+    while rows < table_rows {
         let step = rows.min(1 << 16);
         let double = format!(
             "INSERT INTO large.many (a, data) SELECT UUID(), RANDOM_BYTES(960) FROM large.many LIMIT {step}"
@@ -79,7 +95,12 @@ async fn fill(source: &Server) -> Outcome<()> {
             .map_err(failed("fill the large table"))?;
         rows += step;
     }
-    insert_huge(source, 0).await
+    insert_huge(source, 0).await?;
+    // What follows is the stream's; replaying the filling as well would only take longer.
+    source
+        .sql("FLUSH BINARY LOGS")
+        .await
+        .map_err(failed("rotate the binlog"))
 }
 
 async fn insert_huge(source: &Server, first: u32) -> Outcome<()> {
@@ -103,6 +124,9 @@ async fn change(source: &Server) -> Outcome<()> {
             1000 + HUGE_ROWS / 2
         ),
         "UPDATE large.many SET a = 'changed' WHERE id % 100 = 0".to_owned(),
+        format!(
+            "INSERT INTO large.many (a, data) SELECT 'new', RANDOM_BYTES(960) FROM large.many LIMIT {TRANSACTION_ROWS}"
+        ),
     ];
     for statement in statements {
         source

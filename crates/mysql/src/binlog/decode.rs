@@ -253,14 +253,14 @@ impl Codec {
             }
             Codec::Float => {
                 let number = f32::from_bits(cursor.u32()?);
-                float::push_double(out, number.into(), float::RESULT_WIDTH);
+                float::push_double(out, number.into());
                 Ok(())
             }
             Codec::Double { decimals, zerofill } => {
                 let number = f64::from_bits(cursor.u64()?);
                 match decimals {
                     Some(decimals) => float::push_fixed(out, number, *decimals),
-                    None => float::push_double(out, number, float::RESULT_WIDTH),
+                    None => float::push_double(out, number),
                 }
                 fill(out, begin, *zerofill);
                 Ok(())

@@ -151,6 +151,7 @@ impl Header {
 pub struct Format {
     /// Every event ends in a CRC32. The server's word, not what was asked for.
     pub checksum: bool,
+    mariadb: bool,
     /// Length of the fixed part of a body by event type, from type 1 on.
     post_header_lengths: Vec<u8>,
 }
@@ -159,12 +160,15 @@ impl Format {
     fn read(header: &Header, body: &[u8]) -> Result<Format, EventError> {
         let read = || -> Result<Format, Truncated> {
             let mut cursor = Cursor::new(body);
-            cursor.skip(2 + 50 + 4 + 1)?;
+            cursor.skip(2)?;
+            let version = cursor.bytes(50)?;
+            cursor.skip(4 + 1)?;
             // From MySQL 5.6.1 and MariaDB 5.3 on, the list ends in the checksum algorithm, and
             // this event alone always has room for its checksum.
             let list = cursor.bytes(cursor.len().checked_sub(1).ok_or(Truncated)?)?;
             Ok(Format {
                 checksum: cursor.u8()? == 1,
+                mariadb: memchr::memmem::find(version, b"MariaDB").is_some(),
                 post_header_lengths: list.to_vec(),
             })
         };
@@ -177,7 +181,8 @@ impl Format {
 
     pub(super) fn parse_table_map(&self, body: &[u8]) -> Result<TableMap, EventError> {
         let kind = kind::TABLE_MAP;
-        TableMap::parse(body, self.table_map_id_bytes()).map_err(|_| EventError::Truncated { kind })
+        TableMap::parse(body, self.table_map_id_bytes(), self.mariadb)
+            .map_err(|_| EventError::Truncated { kind })
     }
 
     /// Very old servers wrote table ids of four bytes.
@@ -325,6 +330,8 @@ pub struct MariaGtidEvent {
     pub gtid: MariaGtid,
     /// One event follows and no commit, as for DDL.
     pub standalone: bool,
+    /// Of a transaction that ends in its prepare.
+    pub prepares: Option<Xid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -550,10 +557,26 @@ fn tagged_uuid(cursor: &mut Cursor<'_>) -> Result<[u8; 16], Truncated> {
 
 fn parse_maria_gtid(header: &Header, body: &[u8]) -> Result<MariaGtidEvent, Truncated> {
     const STANDALONE: u8 = 1;
+    const HAS_COMMIT_ID: u8 = 2;
+    const PREPARED_XA: u8 = 64;
     let mut cursor = Cursor::new(body);
     let sequence = cursor.u64()?;
     let domain = cursor.u32()?;
     let flags = cursor.u8()?;
+    if flags & HAS_COMMIT_ID != 0 {
+        cursor.skip(8)?;
+    }
+    let prepares = if flags & PREPARED_XA != 0 {
+        let format = cursor.u32()?;
+        let (gtrid_length, bqual_length) = (cursor.u8()?, cursor.u8()?);
+        Some(Xid {
+            format,
+            gtrid: cursor.bytes(gtrid_length.into())?.to_vec(),
+            bqual: cursor.bytes(bqual_length.into())?.to_vec(),
+        })
+    } else {
+        None
+    };
     Ok(MariaGtidEvent {
         gtid: MariaGtid {
             domain,
@@ -561,6 +584,7 @@ fn parse_maria_gtid(header: &Header, body: &[u8]) -> Result<MariaGtidEvent, Trun
             sequence,
         },
         standalone: flags & STANDALONE != 0,
+        prepares,
     })
 }
 
@@ -639,6 +663,7 @@ mod tests {
     fn with_checksum() -> Format {
         Format {
             checksum: true,
+            mariadb: false,
             post_header_lengths: Vec::new(),
         }
     }

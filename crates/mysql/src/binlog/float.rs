@@ -6,19 +6,12 @@
 
 use std::io::Write;
 
-/// Room that the server gives a DOUBLE in a result row: enough for any number.
-pub const RESULT_WIDTH: i32 = 331;
-/// Room that it gives a number inside a JSON document.
-pub const JSON_WIDTH: i32 = 24;
-
 /// Numbers below 1e15 and from 1e-15 on are printed without an exponent.
 const POINT_PLACE_MAX: i32 = 15;
 
-/// Appends a DOUBLE without declared digits. `width` decides when there is no room for leading
-/// zeros any more.
-pub fn push_double(out: &mut Vec<u8>, number: f64, width: i32) {
-    // The exponent form gives the shortest digits: `d.ddde-nn`.
-    let shortest = format!("{number:e}");
+/// Appends a DOUBLE without declared digits.
+pub fn push_double(out: &mut Vec<u8>, number: f64) {
+    let shortest = shortest_digits(number);
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let (negative, mantissa) = match mantissa.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -32,19 +25,7 @@ pub fn push_double(out: &mut Vec<u8>, number: f64, width: i32) {
     let count = digits.len() as i32;
     // Where the point stands, counted from the first digit.
     let point = exponent + 1;
-    let plain_width = match point {
-        ..=0 => count - point + 2,
-        _ if point < count => count + 1,
-        _ => point,
-    };
-    let room = if negative && number != 0.0 {
-        width - 1
-    } else {
-        width
-    };
-    let plain = plain_width <= room
-        && point > -POINT_PLACE_MAX
-        && (point <= POINT_PLACE_MAX || count > point);
+    let plain = point > -POINT_PLACE_MAX && (point <= POINT_PLACE_MAX || count > point);
     if plain {
         push_plain(out, &digits, point);
         return;
@@ -57,6 +38,30 @@ pub fn push_double(out: &mut Vec<u8>, number: f64, width: i32) {
     out.push(b'e');
     let mut exponent_digits = itoa::Buffer::new();
     out.extend_from_slice(exponent_digits.format(exponent).as_bytes());
+}
+
+/// The fewest digits that give the same number back, as `d.ddde-nn`.
+///
+/// Where two numbers of so many digits are equally near, the server takes the even one.
+fn shortest_digits(number: f64) -> String {
+    // Fewer digits than this never leave a choice.
+    const CHOICE_DIGITS: usize = 16;
+    let shortest = format!("{number:e}");
+    let count = shortest
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    if count < CHOICE_DIGITS {
+        return shortest;
+    }
+    let rounded = format!("{number:.0$e}", count - 1);
+    let same = |back: f64| back.to_bits() == number.to_bits();
+    if rounded.parse().is_ok_and(same) {
+        rounded
+    } else {
+        shortest
+    }
 }
 
 fn push_plain(out: &mut Vec<u8>, digits: &[u8], point: i32) {
@@ -77,9 +82,27 @@ fn push_plain(out: &mut Vec<u8>, digits: &[u8], point: i32) {
     }
 }
 
-/// Appends a `DOUBLE(m, d)`: always `d` digits behind the point.
+/// Appends a `DOUBLE(m, d)`: always `d` digits behind the point, zeros where the shortest form
+/// has fewer.
 pub fn push_fixed(out: &mut Vec<u8>, number: f64, decimals: usize) {
-    write!(out, "{number:.decimals$}").expect("writing to memory does not fail");
+    let begin = out.len();
+    // Without an exponent whatever the size; a whole number has no point.
+    push_double(out, number);
+    if out[begin..].contains(&b'e') {
+        out.truncate(begin);
+        write!(out, "{number}").expect("writing to memory does not fail");
+    }
+    let point = out[begin..].iter().position(|byte| *byte == b'.');
+    let found = point.map_or(0, |place| out.len() - begin - place - 1);
+    if found > decimals {
+        out.truncate(begin);
+        write!(out, "{number:.decimals$}").expect("writing to memory does not fail");
+        return;
+    }
+    if decimals > 0 && point.is_none() {
+        out.push(b'.');
+    }
+    out.extend(std::iter::repeat_n(b'0', decimals - found));
 }
 
 #[cfg(test)]
@@ -88,7 +111,7 @@ mod tests {
 
     fn check(number: f64, expected: &str) {
         let mut out = Vec::new();
-        push_double(&mut out, number, RESULT_WIDTH);
+        push_double(&mut out, number);
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 
@@ -107,5 +130,21 @@ mod tests {
         check(f64::from_bits(1), "5e-324");
         check(0.1, "0.1");
         check(f64::from(0.1f32), "0.10000000149011612");
+        check(96.847_198_486_328_125, "96.84719848632812");
+        check(1_277_815_941_940_594.25, "1277815941940594.2");
+    }
+
+    #[test]
+    fn declared_digits_are_the_shortest_ones() {
+        let print = |number, decimals| {
+            let mut out = Vec::new();
+            push_fixed(&mut out, number, decimals);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        assert_eq!(print(0.1, 30), "0.100000000000000000000000000000");
+        assert_eq!(print(1e23, 2), "100000000000000000000000.00");
+        assert_eq!(print(1.005, 2), "1.00");
+        assert_eq!(print(-3.0, 0), "-3");
+        assert_eq!(print(1e-20, 4), "0.0000");
     }
 }

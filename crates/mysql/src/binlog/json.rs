@@ -116,7 +116,7 @@ impl Printer<'_> {
 
     fn double(&mut self, number: f64) {
         let begin = self.out.len();
-        float::push_double(self.out, number, float::JSON_WIDTH);
+        float::push_double(self.out, number);
         // A double keeps its type in the text: `1.0`, not `1`.
         let integral = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
         if self.out[begin..].iter().all(integral) {

@@ -395,9 +395,15 @@ fn describe(found: WireColumn) -> String {
         Some(false) => ", signed",
         None => "",
     };
+    let collation = found
+        .collation
+        .map_or_else(String::new, |id| format!(", collation {id}"));
     let name = match found.kind {
         wire::VARCHAR_COMPRESSED | wire::BLOB_COMPRESSED => "a compressed column, type",
         _ => "type",
     };
-    format!("{name} {} with metadata {}{sign}", found.kind, found.meta)
+    format!(
+        "{name} {} with metadata {}{sign}{collation}",
+        found.kind, found.meta
+    )
 }

@@ -9,7 +9,7 @@ use super::position::random_server_id;
 use super::statement::Judge;
 use super::stream::assembler::{Assembler, Purpose, Trouble};
 use super::stream::link::{ask_facts, dump_fault};
-use super::stream::stored_gtids;
+use super::stream::{fitting_gtids, stored_gtids};
 use crate::session::{DumpRequest, Endpoint, Session, SessionKind};
 use std::time::Duration;
 use wherry_engine::ports::StreamItem;
@@ -45,7 +45,7 @@ pub async fn ddl_between(
     };
     let mut connection = session.binlog_dump(request).await.map_err(dump_fault)?;
     let checkpoint = Checkpoint::at(from.clone());
-    let gtids = stored_gtids(from)?;
+    let gtids = fitting_gtids(stored_gtids(from)?, &facts);
     let mut assembler = Assembler::new(&checkpoint, gtids, judge, Purpose::Definitions, usize::MAX);
     let mut found = Vec::new();
     while let Some(event) = connection.next_event().await.map_err(dump_fault)? {

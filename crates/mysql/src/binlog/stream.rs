@@ -86,18 +86,10 @@ impl MysqlStream {
         };
         let boundary = Boundary::new(from.read_from.clone(), stored_gtids(&from.read_from)?);
         let (connection, facts) = dialer.dial(&boundary, None).await?;
-        let gtids = boundary.gtids().filter(|gtids| match gtids {
-            GtidState::MySql(_) => facts.gtid_mode_on,
-            GtidState::MariaDb(_) => facts.version.is_mariadb(),
-        });
+        let gtids = fitting_gtids(boundary.gtids().cloned(), &facts);
         let judge = Judge::new(selection, &facts.version, facts.lower_case_names);
-        let assembler = Assembler::new(
-            from,
-            gtids.cloned(),
-            judge,
-            Purpose::Changes,
-            options.part_bytes_max,
-        );
+        let assembler =
+            Assembler::new(from, gtids, judge, Purpose::Changes, options.part_bytes_max);
         Ok(MysqlStream {
             dialer,
             facts,
@@ -208,6 +200,19 @@ impl ChangeStream for MysqlStream {
 
     fn untrack(&mut self, table: &TableName) {
         self.assembler.untrack(table);
+    }
+}
+
+/// The GTIDs of a position as this source continues them; none where it does not.
+pub(super) fn fitting_gtids(gtids: Option<GtidState>, facts: &SourceFacts) -> Option<GtidState> {
+    match (gtids?, facts.version.is_mariadb()) {
+        (GtidState::MySql(set), false) => facts.gtid_mode_on.then_some(GtidState::MySql(set)),
+        // Nothing yet looks the same in both flavours.
+        (GtidState::MySql(set), true) if set.is_empty() => {
+            Some(GtidState::MariaDb(MariaPosition::default()))
+        }
+        (GtidState::MariaDb(position), true) => Some(GtidState::MariaDb(position)),
+        _ => None,
     }
 }
 

@@ -94,7 +94,12 @@ pub struct TableMap {
 }
 
 impl TableMap {
-    pub(super) fn parse(body: &[u8], id_bytes: usize) -> Result<TableMap, Truncated> {
+    /// `mariadb` decides which columns have a collation in the optional metadata.
+    pub(super) fn parse(
+        body: &[u8],
+        id_bytes: usize,
+        mariadb: bool,
+    ) -> Result<TableMap, Truncated> {
         let mut cursor = Cursor::new(body);
         let table_id = cursor.unsigned(id_bytes)?;
         cursor.skip(2)?;
@@ -120,16 +125,21 @@ impl TableMap {
         while !cursor.is_empty() {
             let field = cursor.u8()?;
             let value = Cursor::new(cursor.length_encoded_bytes()?);
-            map.read_optional(field, value)?;
+            map.read_optional(field, value, mariadb)?;
         }
         Ok(map)
     }
 
-    fn read_optional(&mut self, field: u8, mut value: Cursor<'_>) -> Result<(), Truncated> {
+    fn read_optional(
+        &mut self,
+        field: u8,
+        mut value: Cursor<'_>,
+        mariadb: bool,
+    ) -> Result<(), Truncated> {
         match field {
             1 => self.read_signedness(value),
-            2 => self.read_default_charset(value),
-            3 => self.read_charsets(value),
+            2 => self.read_default_charset(value, mariadb),
+            3 => self.read_charsets(value, mariadb),
             4 => {
                 let mut names = Vec::with_capacity(self.columns.len());
                 while !value.is_empty() {
@@ -164,28 +174,34 @@ impl TableMap {
     }
 
     /// A default, then pairs of index (among text columns) and collation.
-    fn read_default_charset(&mut self, mut value: Cursor<'_>) -> Result<(), Truncated> {
+    fn read_default_charset(
+        &mut self,
+        mut value: Cursor<'_>,
+        mariadb: bool,
+    ) -> Result<(), Truncated> {
         let default = value.length_encoded()? as u32;
-        let mut collations = vec![default; self.text_columns().count()];
+        let mut collations = vec![default; self.text_columns(mariadb).count()];
         while !value.is_empty() {
             let index = value.length()?;
             *collations.get_mut(index).ok_or(Truncated)? = value.length_encoded()? as u32;
         }
-        for (column, collation) in self.text_columns().zip(collations) {
+        for (column, collation) in self.text_columns(mariadb).zip(collations) {
             column.collation = Some(collation);
         }
         Ok(())
     }
 
-    fn read_charsets(&mut self, mut value: Cursor<'_>) -> Result<(), Truncated> {
-        for column in self.text_columns() {
+    fn read_charsets(&mut self, mut value: Cursor<'_>, mariadb: bool) -> Result<(), Truncated> {
+        for column in self.text_columns(mariadb) {
             column.collation = Some(value.length_encoded()? as u32);
         }
         Ok(())
     }
 
-    fn text_columns(&mut self) -> impl Iterator<Item = &mut WireColumn> {
-        self.columns.iter_mut().filter(|column| column.is_text())
+    fn text_columns(&mut self, mariadb: bool) -> impl Iterator<Item = &mut WireColumn> {
+        self.columns
+            .iter_mut()
+            .filter(move |column| column.has_collation(mariadb))
     }
 }
 
@@ -198,9 +214,11 @@ impl WireColumn {
         )
     }
 
-    fn is_text(self) -> bool {
-        use column_type::{BLOB, STRING, VAR_STRING, VARCHAR};
-        matches!(self.kind, STRING | VAR_STRING | VARCHAR | BLOB)
+    /// Vectors are listed as binary text, on MariaDB geometries too (seen on 9.7 and 10.11).
+    fn has_collation(self, mariadb: bool) -> bool {
+        use column_type::{BLOB, GEOMETRY, STRING, VAR_STRING, VARCHAR, VECTOR};
+        matches!(self.kind, STRING | VAR_STRING | VARCHAR | BLOB | VECTOR)
+            || (mariadb && self.kind == GEOMETRY)
     }
 }
 
@@ -287,7 +305,7 @@ mod tests {
     proptest! {
         #[test]
         fn hostile_bytes_do_not_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = TableMap::parse(&body, 6);
+            let _ = TableMap::parse(&body, 6, false);
             let _ = TableMapHead::parse(&body, 6);
         }
     }

@@ -21,8 +21,8 @@ pub fn findings(sources: &[SourceFile]) -> Vec<String> {
     let documented = documented_codes(sources);
     let mut findings = Vec::new();
     for (code, files) in &used {
-        let folders: BTreeSet<&str> = files.iter().map(|path| folder_of(path)).collect();
-        if folders.len() > 1 {
+        let modules: BTreeSet<&str> = files.iter().map(|path| module_of(path)).collect();
+        if modules.len() > 1 {
             let names: Vec<&str> = files.iter().map(String::as_str).collect();
             findings.push(format!(
                 "{code}: written in several modules ({}); a code has one meaning and one place",
@@ -49,9 +49,13 @@ pub fn findings(sources: &[SourceFile]) -> Vec<String> {
     findings
 }
 
-/// Files of one folder are one module; one may name what its neighbour raises.
-fn folder_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+/// The crate's top module that a file belongs to; inside it one file may name what another raises.
+fn module_of(path: &str) -> &str {
+    let inside = path.find("/src/").map_or(0, |at| at + "/src/".len());
+    let end = path[inside..]
+        .find(['/', '.'])
+        .map_or(path.len(), |at| inside + at);
+    &path[..end]
 }
 
 /// Codes in string literals of shipped code, without tests, with the files that write them.

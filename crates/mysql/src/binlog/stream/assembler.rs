@@ -248,7 +248,7 @@ impl Assembler {
                 Ok(())
             }
             Event::Gtid(event) => self.begin_mysql(event),
-            Event::MariaGtid(event) => self.begin_maria(&event),
+            Event::MariaGtid(event) => self.begin_maria(event),
             Event::Query(query) => self.query(&query, raw.header.timestamp),
             Event::Rows(rows) => self.rows(&rows),
             Event::PartialRows { table_id, .. } => {
@@ -332,10 +332,11 @@ impl Assembler {
         Ok(())
     }
 
-    fn begin_maria(&mut self, event: &MariaGtidEvent) -> Result<(), Trouble> {
+    fn begin_maria(&mut self, event: MariaGtidEvent) -> Result<(), Trouble> {
         self.abandon_group()?;
         let group = self.open_group();
         group.opened = !event.standalone;
+        group.xa = event.prepares;
         group.gtid = Some(AnyGtid::MariaDb(event.gtid));
         Ok(())
     }
