@@ -166,64 +166,16 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
             short: column.column_type.starts_with("year(2)"),
         }),
         ColumnKind::Date => matches!(found.kind, wire::DATE | wire::NEWDATE).then_some(Codec::Date),
-        ColumnKind::Time { fraction } => temporal(
-            found,
-            *fraction,
-            (wire::TIME2, wire::TIME),
-            (
-                Codec::Time {
-                    fraction: *fraction,
-                },
-                Codec::OldTime,
-            ),
-        ),
-        ColumnKind::Datetime { fraction } => temporal(
-            found,
-            *fraction,
-            (wire::DATETIME2, wire::DATETIME),
-            (
-                Codec::Datetime {
-                    fraction: *fraction,
-                },
-                Codec::OldDatetime,
-            ),
-        ),
-        ColumnKind::Timestamp { fraction } => temporal(
-            found,
-            *fraction,
-            (wire::TIMESTAMP2, wire::TIMESTAMP),
-            (
-                Codec::Timestamp {
-                    fraction: *fraction,
-                },
-                Codec::OldTimestamp,
-            ),
-        ),
+        ColumnKind::Time { .. } | ColumnKind::Datetime { .. } | ColumnKind::Timestamp { .. } => {
+            temporal_kind(&column.kind, found)
+        }
         ColumnKind::Char { .. }
         | ColumnKind::Varchar { .. }
         | ColumnKind::Text
         | ColumnKind::Binary { .. }
         | ColumnKind::Varbinary { .. }
         | ColumnKind::Blob => string(column, found),
-        ColumnKind::Enum { labels } => {
-            let bytes = if labels.len() < 256 { 1 } else { 2 };
-            let labels = encode_labels(column, labels)?;
-            fits(found, wire::ENUM, bytes).then(|| Codec::Enum {
-                bytes: usize::from(bytes),
-                labels,
-            })
-        }
-        ColumnKind::Set { labels } => {
-            let bytes = match labels.len().div_ceil(8) {
-                small @ 0..=4 => small.max(1) as u16,
-                _ => 8,
-            };
-            let labels = encode_labels(column, labels)?;
-            fits(found, wire::SET, bytes).then(|| Codec::Set {
-                bytes: usize::from(bytes),
-                labels,
-            })
-        }
+        ColumnKind::Enum { labels } | ColumnKind::Set { labels } => members(column, labels, found)?,
         ColumnKind::Json => (found.kind == wire::JSON).then(|| Codec::Json {
             length_bytes: usize::from(found.meta.min(8)),
         }),
@@ -235,6 +187,48 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
         wanted: column.column_type.clone(),
         found: describe(found),
     })
+}
+
+fn temporal_kind(kind: &ColumnKind, found: WireColumn) -> Option<Codec> {
+    match *kind {
+        ColumnKind::Time { fraction } => {
+            let codecs = (Codec::Time { fraction }, Codec::OldTime);
+            temporal(found, fraction, (wire::TIME2, wire::TIME), codecs)
+        }
+        ColumnKind::Datetime { fraction } => {
+            let codecs = (Codec::Datetime { fraction }, Codec::OldDatetime);
+            temporal(found, fraction, (wire::DATETIME2, wire::DATETIME), codecs)
+        }
+        ColumnKind::Timestamp { fraction } => {
+            let codecs = (Codec::Timestamp { fraction }, Codec::OldTimestamp);
+            temporal(found, fraction, (wire::TIMESTAMP2, wire::TIMESTAMP), codecs)
+        }
+        _ => None,
+    }
+}
+
+/// ENUM and SET: ordinals or bits on the wire, labels in the row.
+fn members(
+    column: &Column,
+    labels: &[String],
+    found: WireColumn,
+) -> Result<Option<Codec>, PlanError> {
+    let encoded = encode_labels(column, labels)?;
+    if matches!(column.kind, ColumnKind::Enum { .. }) {
+        let bytes: u16 = if labels.len() < 256 { 1 } else { 2 };
+        return Ok(fits(found, wire::ENUM, bytes).then(|| Codec::Enum {
+            bytes: usize::from(bytes),
+            labels: encoded,
+        }));
+    }
+    let bytes = match labels.len().div_ceil(8) {
+        small @ 0..=4 => small.max(1) as u16,
+        _ => 8,
+    };
+    Ok(fits(found, wire::SET, bytes).then(|| Codec::Set {
+        bytes: usize::from(bytes),
+        labels: encoded,
+    }))
 }
 
 fn fits(found: WireColumn, kind: u8, meta: u16) -> bool {
