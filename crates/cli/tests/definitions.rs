@@ -1,7 +1,7 @@
 //! DDL around the start, in the load and in the stream.
 
 use crate::runner::Wherry;
-use wherry_testkit::{Flavour, Server, ServerOptions};
+use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 
 async fn servers(gtid: bool) -> (Server, Server) {
     let options = ServerOptions {
@@ -153,4 +153,59 @@ async fn plain_ddl_in_the_stream_is_carried() {
         source.rows(tables).await.expect("names"),
         target.rows(tables).await.expect("names")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ddl_during_the_load_restarts_its_table_alone() {
+    let (source, target) = servers(true).await;
+    source
+        .sql(
+            "SET SESSION cte_max_recursion_depth = 1000000;
+             CREATE DATABASE shop;
+             USE shop;
+             CREATE TABLE bulk (id INT PRIMARY KEY, a INT, b VARCHAR(80), KEY by_a (a));
+             INSERT INTO bulk WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+                 SELECT i, i, SHA2(i, 256) FROM n;
+             CREATE TABLE calm (id INT PRIMARY KEY, v INT);
+             INSERT INTO calm VALUES (1, 1);
+             CREATE TABLE moved (id INT PRIMARY KEY);
+             INSERT INTO moved VALUES (1);
+             CREATE TABLE gone (id INT PRIMARY KEY);
+             ANALYZE TABLE bulk",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear("the load", |line| line["phase"] == "load");
+    source
+        .sql(
+            "USE shop;
+             ALTER TABLE bulk RENAME COLUMN a TO aa, ADD COLUMN extra INT DEFAULT 7 FIRST, MODIFY b VARBINARY(90);
+             UPDATE bulk SET aa = -aa, extra = id WHERE id % 10 = 0;
+             RENAME TABLE moved TO moved_on;
+             INSERT INTO moved_on VALUES (2);
+             DROP TABLE gone;
+             CREATE TABLE fresh (id INT PRIMARY KEY);
+             INSERT INTO fresh VALUES (1);
+             UPDATE calm SET v = 2",
+        )
+        .await
+        .expect("changes during the load");
+    running.hear_strict();
+    let restarts = running.said("its load starts again");
+    assert!(
+        restarts.iter().any(|text| text.contains("`bulk`")),
+        "{restarts:?}"
+    );
+    assert!(
+        !restarts.iter().any(|text| text.contains("`calm`")),
+        "{restarts:?}"
+    );
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+    compare(&source.url("root"), &target.url("root"), &["shop"])
+        .await
+        .expect("comparison")
+        .assert_equal();
 }

@@ -216,6 +216,15 @@ impl Running {
         }
     }
 
+    /// Lines of the log that hold `words`: it says each thing once, the progress may skip one.
+    pub fn said(&self, words: &str) -> Vec<String> {
+        let log = self.stderr();
+        log.lines()
+            .filter(|line| line.contains(words))
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// The last line of this type that was heard.
     pub fn last(&self, kind: &str) -> Option<Value> {
         let state = self.heard.state.lock().expect("not poisoned");

@@ -204,8 +204,7 @@ impl Inner {
         request: &Request<'_>,
         leg: &Leg,
     ) -> Result<Result<(), Fault>, Fault> {
-        let mariadb = self.source_version.is_mariadb();
-        prepare_road(road, request.ddl, &leg.table.database, mariadb).await?;
+        prepare_road(road, request.ddl, &leg.table.database, &self.source_version).await?;
         let label = format!("carry a definition of {}", leg.table);
         let Err(error) = road.run(&label, &leg.sql).await else {
             return Ok(Ok(()));

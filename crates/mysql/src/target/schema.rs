@@ -319,13 +319,23 @@ async fn prepare_for_definitions(road: &mut Road<'_>, name: &TableName) -> Resul
         .execute(format!("USE {}", quote(&name.database)))
         .await
         .map_err(SessionError::into_fault)?;
-    // A hidden key of the target's own making would be a column that the source does not have.
-    match session
-        .execute("SET SESSION sql_generate_invisible_primary_key=OFF")
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(error) if fault::is_answered(&error) => Ok(()),
-        Err(error) => Err(error.into_fault()),
+    settle_for_definitions(session).await
+}
+
+/// Settings under which a target makes a table as the source has it. An older target does not
+/// know them and does not need them.
+pub(super) async fn settle_for_definitions(session: &mut Session) -> Result<(), Fault> {
+    for setting in [
+        // A hidden key of the target's own making would be a column that the source lacks.
+        "sql_generate_invisible_primary_key=OFF",
+        // A source before 8.4 may have foreign keys on keys that are not unique.
+        "restrict_fk_on_non_standard_key=OFF",
+    ] {
+        match session.execute(format!("SET SESSION {setting}")).await {
+            Ok(_) => {}
+            Err(error) if fault::is_answered(&error) => {}
+            Err(error) => return Err(error.into_fault()),
+        }
     }
+    Ok(())
 }

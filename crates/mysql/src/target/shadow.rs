@@ -7,11 +7,12 @@ use super::Inner;
 use super::claim::{release_lock, take_lock};
 use super::fault;
 use super::road::Road;
-use super::schema::neutral_definition;
+use super::schema::{neutral_definition, settle_for_definitions};
 use super::store::StoredTable;
+use crate::ServerVersion;
 use crate::catalog::{read_databases, read_table};
 use crate::ddl::definition::{Definition, Keys, RenderOptions};
-use crate::ddl::{Context, Statement, carried, sql_mode_names};
+use crate::ddl::{Context, Dialect, Statement, carried, sql_mode_names};
 use crate::session::{Session, SessionError, SessionKind};
 use wherry_model::change::DdlSession;
 use wherry_model::name::quote;
@@ -107,7 +108,7 @@ impl Inner {
         if let Some(source) = run.like {
             self.make_copy(session, source, &like).await?;
         }
-        apply_session(session, &run.ddl.session, self.source_version.is_mariadb()).await?;
+        apply_session(session, &run.ddl.session, &self.source_version).await?;
         let like_name = run.like.map(|stored| &stored.state.table.name);
         let map = |name: &TableName| {
             if name == run.subject {
@@ -244,11 +245,14 @@ fn refused(error: SessionError, table: &TableName) -> ShadowFault {
 pub(super) async fn apply_session(
     session: &mut Session,
     state: &DdlSession,
-    mariadb: bool,
+    source: &ServerVersion,
 ) -> Result<(), Fault> {
     let mut settings = vec!["foreign_key_checks=0".to_owned()];
+    // What an older source does not log comes first, so that what is logged wins.
+    let unlogged = Dialect::from(source).unlogged_settings();
+    settings.extend(unlogged.iter().map(|setting| (*setting).to_owned()));
     if let Some(bits) = state.sql_mode {
-        let modes: Vec<&str> = sql_mode_names(bits, mariadb)
+        let modes: Vec<&str> = sql_mode_names(bits, source.is_mariadb())
             .into_iter()
             .filter(|mode| mode.accepted)
             .map(|mode| mode.name)
@@ -277,7 +281,6 @@ pub(super) async fn apply_session(
             u8::from(explicit)
         ));
     }
-    settings.push("sql_generate_invisible_primary_key=OFF".to_owned());
     for setting in settings {
         match session.execute(format!("SET SESSION {setting}")).await {
             Ok(_) => {}
@@ -287,7 +290,7 @@ pub(super) async fn apply_session(
             Err(error) => return Err(error.into_fault()),
         }
     }
-    Ok(())
+    settle_for_definitions(session).await
 }
 
 /// A source's `SYSTEM` says nothing here; the session keeps UTC then.
@@ -303,7 +306,7 @@ pub(super) async fn prepare_road(
     road: &mut Road<'_>,
     ddl: &Ddl,
     database: &str,
-    mariadb: bool,
+    source: &ServerVersion,
 ) -> Result<(), Fault> {
     let session = road.session();
     match session.execute(format!("USE {}", quote(database))).await {
@@ -312,7 +315,7 @@ pub(super) async fn prepare_road(
         Err(error) if fault::is_answered(&error) => {}
         Err(error) => return Err(error.into_fault()),
     }
-    apply_session(session, &ddl.session, mariadb).await
+    apply_session(session, &ddl.session, source).await
 }
 
 #[cfg(test)]
