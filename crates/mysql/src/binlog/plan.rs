@@ -166,39 +166,9 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
             short: column.column_type.starts_with("year(2)"),
         }),
         ColumnKind::Date => matches!(found.kind, wire::DATE | wire::NEWDATE).then_some(Codec::Date),
-        ColumnKind::Time { fraction } => temporal(
-            found,
-            *fraction,
-            (wire::TIME2, wire::TIME),
-            (
-                Codec::Time {
-                    fraction: *fraction,
-                },
-                Codec::OldTime,
-            ),
-        ),
-        ColumnKind::Datetime { fraction } => temporal(
-            found,
-            *fraction,
-            (wire::DATETIME2, wire::DATETIME),
-            (
-                Codec::Datetime {
-                    fraction: *fraction,
-                },
-                Codec::OldDatetime,
-            ),
-        ),
-        ColumnKind::Timestamp { fraction } => temporal(
-            found,
-            *fraction,
-            (wire::TIMESTAMP2, wire::TIMESTAMP),
-            (
-                Codec::Timestamp {
-                    fraction: *fraction,
-                },
-                Codec::OldTimestamp,
-            ),
-        ),
+        ColumnKind::Time { .. } | ColumnKind::Datetime { .. } | ColumnKind::Timestamp { .. } => {
+            temporal(&column.kind, found)
+        }
         ColumnKind::Char { .. }
         | ColumnKind::Varchar { .. }
         | ColumnKind::Text
@@ -208,18 +178,15 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
         ColumnKind::Enum { labels } => {
             let bytes = if labels.len() < 256 { 1 } else { 2 };
             let labels = encode_labels(column, labels)?;
-            fits(found, wire::ENUM, bytes).then(|| Codec::Enum {
+            fits(found, wire::ENUM, bytes).then_some(Codec::Enum {
                 bytes: usize::from(bytes),
                 labels,
             })
         }
         ColumnKind::Set { labels } => {
-            let bytes = match labels.len().div_ceil(8) {
-                small @ 0..=4 => small.max(1) as u16,
-                _ => 8,
-            };
+            let bytes = set_bytes(labels.len());
             let labels = encode_labels(column, labels)?;
-            fits(found, wire::SET, bytes).then(|| Codec::Set {
+            fits(found, wire::SET, bytes).then_some(Codec::Set {
                 bytes: usize::from(bytes),
                 labels,
             })
@@ -259,18 +226,44 @@ fn integer(column: &Column, bytes: u8, unsigned: bool, found: WireColumn) -> Opt
 }
 
 /// Chooses between the form with fractions and the one before 5.6.4, which has none.
-fn temporal(
-    found: WireColumn,
-    fraction: u8,
-    kinds: (u8, u8),
-    codecs: (Codec, Codec),
-) -> Option<Codec> {
-    if fits(found, kinds.0, u16::from(fraction)) {
-        Some(codecs.0)
-    } else if found.kind == kinds.1 && fraction == 0 {
-        Some(codecs.1)
+fn temporal(kind: &ColumnKind, found: WireColumn) -> Option<Codec> {
+    let (fraction, new_kind, new, old_kind, old) = match *kind {
+        ColumnKind::Time { fraction } => (
+            fraction,
+            wire::TIME2,
+            Codec::Time { fraction },
+            wire::TIME,
+            Codec::OldTime,
+        ),
+        ColumnKind::Datetime { fraction } => (
+            fraction,
+            wire::DATETIME2,
+            Codec::Datetime { fraction },
+            wire::DATETIME,
+            Codec::OldDatetime,
+        ),
+        ColumnKind::Timestamp { fraction } => (
+            fraction,
+            wire::TIMESTAMP2,
+            Codec::Timestamp { fraction },
+            wire::TIMESTAMP,
+            Codec::OldTimestamp,
+        ),
+        _ => return None,
+    };
+    if fits(found, new_kind, u16::from(fraction)) {
+        Some(new)
     } else {
-        None
+        (found.kind == old_kind && fraction == 0).then_some(old)
+    }
+}
+
+/// Bytes of a SET: a bit for each label, and beyond four bytes always eight.
+fn set_bytes(label_count: usize) -> u16 {
+    match label_count.div_ceil(8) {
+        0 => 1,
+        small @ 1..=4 => small as u16,
+        _ => 8,
     }
 }
 

@@ -13,9 +13,9 @@ use wherry_engine::pipe::{Budget, RowReceiver, row_pipe};
 use wherry_engine::ports::Target;
 use wherry_engine::state::{Checkpoint, TableStage, TableState};
 use wherry_model::{Change, ChangeKind, Position, Row, RowBatch, Table, TableName};
+use wherry_mysql::ServerVersion;
 use wherry_mysql::catalog::read_table;
 use wherry_mysql::session::{Endpoint, Secret, Session, SessionKind};
-use wherry_mysql::ServerVersion;
 use wherry_mysql::target::{MysqlTarget, TargetOptions};
 use wherry_testkit::{Flavour, Server, ServerOptions};
 
