@@ -24,6 +24,14 @@ async fn all_rows(server: &Server, table: &str) -> Vec<Vec<Option<String>>> {
         .expect("rows")
 }
 
+async fn definition(server: &Server, table: &str) -> String {
+    let rows = server
+        .rows(&format!("SHOW CREATE TABLE {table}"))
+        .await
+        .expect("definition");
+    rows[0][1].clone().unwrap_or_default()
+}
+
 /// The start is the beginning of the current binlog file, so rows written under older
 /// definitions stand between it and the catalog's reading.
 async fn ddl_before_the_start(gtid: bool) {
@@ -133,16 +141,9 @@ async fn plain_ddl_in_the_stream_is_carried() {
             all_rows(&target, table).await,
             "{table}"
         );
-        let create = |server| async move {
-            let rows: Vec<Vec<Option<String>>> =
-                Server::rows(server, &format!("SHOW CREATE TABLE {table}"))
-                    .await
-                    .expect("definition");
-            rows[0][1].clone().unwrap_or_default()
-        };
         assert_eq!(
-            create(&source).await,
-            create(&target).await,
+            definition(&source, table).await,
+            definition(&target, table).await,
             "definition of {table}"
         );
     }

@@ -54,9 +54,57 @@ fn is_in(running: &Running, phase: &str) -> bool {
         .is_some_and(|line| line["phase"] == phase)
 }
 
+async fn kill_in_load(wherry: &Wherry, kills: u32, random: &mut Random) {
+    let mut in_load = 0;
+    while in_load < kills {
+        let running = wherry.start(&["run"]);
+        running.hear("the load", |line| {
+            line["phase"] == "load" || line["phase"] == "stream"
+        });
+        random_moment(random, 2000).await;
+        assert!(
+            is_in(&running, "load"),
+            "the load ended after {in_load} kills; give it more rows"
+        );
+        running.signal("KILL");
+        in_load += 1;
+    }
+}
+
+async fn kill_in_definitions(wherry: &Wherry, source: &Server, kills: u32, random: &mut Random) {
+    for number in 0..kills {
+        let running = wherry.start(&["run"]);
+        running.hear_strict();
+        let statement = if number % 2 == 0 {
+            format!(
+                "ALTER TABLE shop.bulk ADD COLUMN extra{number} VARCHAR(20) DEFAULT 'x', ADD INDEX again{number} (c, a)"
+            )
+        } else {
+            format!("ALTER TABLE shop.bulk DROP INDEX again{}", number - 1)
+        };
+        source.sql(&statement).await.expect("a definition change");
+        running.hear("the definition change", |line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("definition change"))
+        });
+        random_moment(random, 300).await;
+        running.signal("KILL");
+    }
+}
+
+async fn kill_in_stream(wherry: &Wherry, kills: u32, random: &mut Random) {
+    for _ in 0..kills {
+        let running = wherry.start(&["run"]);
+        running.hear("the stream", |line| line["phase"] == "stream");
+        random_moment(random, 2500).await;
+        running.signal("KILL");
+    }
+}
+
 async fn kill_and_resume(plan: Plan) {
     let seed = Random::fresh_seed();
-    println!("kill seed {seed}");
+    eprintln!("kill seed {seed}");
     let mut random = Random::new(seed);
     let options = ServerOptions {
         gtid: true,
@@ -75,48 +123,12 @@ async fn kill_and_resume(plan: Plan) {
     let mut writers = Workload::start(&source.url("root"), WorkloadOptions::new(shop))
         .await
         .expect("writers");
-    println!("workload seed {}", writers.seed());
+    eprintln!("workload seed {}", writers.seed());
     let wherry = Wherry::new(&source, &target, &["shop"]);
 
-    let mut in_load = 0;
-    while in_load < plan.load_kills {
-        let running = wherry.start(&["run"]);
-        running.hear("the load", |line| {
-            line["phase"] == "load" || line["phase"] == "stream"
-        });
-        random_moment(&mut random, 2000).await;
-        assert!(
-            is_in(&running, "load"),
-            "the load ended after {in_load} kills; give it more rows"
-        );
-        running.signal("KILL");
-        in_load += 1;
-    }
-    for number in 0..plan.definition_kills {
-        let running = wherry.start(&["run"]);
-        running.hear_strict();
-        let statement = if number % 2 == 0 {
-            format!(
-                "ALTER TABLE shop.bulk ADD COLUMN extra{number} VARCHAR(20) DEFAULT 'x', ADD INDEX again{number} (c, a)"
-            )
-        } else {
-            format!("ALTER TABLE shop.bulk DROP INDEX again{}", number - 1)
-        };
-        source.sql(&statement).await.expect("a definition change");
-        running.hear("the definition change", |line| {
-            line["message"]
-                .as_str()
-                .is_some_and(|text| text.contains("definition change"))
-        });
-        random_moment(&mut random, 300).await;
-        running.signal("KILL");
-    }
-    for _ in 0..plan.stream_kills {
-        let running = wherry.start(&["run"]);
-        running.hear("the stream", |line| line["phase"] == "stream");
-        random_moment(&mut random, 2500).await;
-        running.signal("KILL");
-    }
+    kill_in_load(&wherry, plan.load_kills, &mut random).await;
+    kill_in_definitions(&wherry, &source, plan.definition_kills, &mut random).await;
+    kill_in_stream(&wherry, plan.stream_kills, &mut random).await;
 
     let running = wherry.start(&["run"]);
     running.hear_strict();
@@ -132,7 +144,7 @@ async fn kill_and_resume(plan: Plan) {
         .audit(&target.url("root"), "shop")
         .await
         .expect("audit");
-    println!(
+    eprintln!(
         "{} transactions, audit log: {audit}",
         report.counters.committed
     );

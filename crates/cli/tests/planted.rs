@@ -75,7 +75,7 @@ async fn verify_finds_what_is_planted() {
             .as_str()
             .is_some_and(|table| table.contains("loose"))
     };
-    assert!(mismatches.iter().any(|row| loose(row)), "{mismatches:?}");
+    assert!(mismatches.iter().any(loose), "{mismatches:?}");
     assert_eq!(mismatches.len(), 5, "{mismatches:?}");
 }
 

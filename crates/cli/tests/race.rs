@@ -66,7 +66,11 @@ async fn race(flavour: Flavour, gtid: bool, rotate: bool) {
     let length = if rotate { 9000 } else { 9 };
     let statement = format!("INSERT INTO shop.item VALUES (1000, REPEAT('x', {length}))");
     let commit = stalled(&source, &statement).await;
-    assert_eq!(binlog_end(&source).await.0 != file, rotate, "rotation by size");
+    assert_eq!(
+        binlog_end(&source).await.0 != file,
+        rotate,
+        "rotation by size"
+    );
     let seen = source
         .value("SELECT COUNT(*) FROM shop.item WHERE id >= 1000")
         .await

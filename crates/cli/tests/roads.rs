@@ -26,7 +26,7 @@ async fn travel(flavour: Flavour, gtid: bool) {
     let mut writers = Workload::start(&source.url("root"), WorkloadOptions::new(shop))
         .await
         .expect("writers");
-    println!("workload seed {}", writers.seed());
+    eprintln!("workload seed {}", writers.seed());
     let wherry = Wherry::new(&source, &target, &["shop"]);
     let running = wherry.start(&["run"]);
     running.hear_strict();

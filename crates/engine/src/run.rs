@@ -113,7 +113,10 @@ impl Runner {
             Arc::clone(&self.board),
             Arc::clone(&self.target),
         )));
-        let reached = retry("the task", &self.board, cancel, || self.advance(until, cancel)).await;
+        let reached = retry("the task", &self.board, cancel, || {
+            self.advance(until, cancel)
+        })
+        .await;
         self.board.publish();
         let text = serde_json::to_string(&self.board.snapshot()).unwrap_or_default();
         if reached

@@ -167,7 +167,7 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
         }),
         ColumnKind::Date => matches!(found.kind, wire::DATE | wire::NEWDATE).then_some(Codec::Date),
         ColumnKind::Time { .. } | ColumnKind::Datetime { .. } | ColumnKind::Timestamp { .. } => {
-            temporal(&column.kind, found)
+            temporal_kind(&column.kind, found)
         }
         ColumnKind::Char { .. }
         | ColumnKind::Varchar { .. }
@@ -175,22 +175,7 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
         | ColumnKind::Binary { .. }
         | ColumnKind::Varbinary { .. }
         | ColumnKind::Blob => string(column, found),
-        ColumnKind::Enum { labels } => {
-            let bytes = if labels.len() < 256 { 1 } else { 2 };
-            let labels = encode_labels(column, labels)?;
-            fits(found, wire::ENUM, bytes).then_some(Codec::Enum {
-                bytes: usize::from(bytes),
-                labels,
-            })
-        }
-        ColumnKind::Set { labels } => {
-            let bytes = set_bytes(labels.len());
-            let labels = encode_labels(column, labels)?;
-            fits(found, wire::SET, bytes).then_some(Codec::Set {
-                bytes: usize::from(bytes),
-                labels,
-            })
-        }
+        ColumnKind::Enum { labels } | ColumnKind::Set { labels } => members(column, labels, found)?,
         ColumnKind::Json => (found.kind == wire::JSON).then(|| Codec::Json {
             length_bytes: usize::from(found.meta.min(8)),
         }),
@@ -202,6 +187,48 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
         wanted: column.column_type.clone(),
         found: describe(found),
     })
+}
+
+fn temporal_kind(kind: &ColumnKind, found: WireColumn) -> Option<Codec> {
+    match *kind {
+        ColumnKind::Time { fraction } => {
+            let codecs = (Codec::Time { fraction }, Codec::OldTime);
+            temporal(found, fraction, (wire::TIME2, wire::TIME), codecs)
+        }
+        ColumnKind::Datetime { fraction } => {
+            let codecs = (Codec::Datetime { fraction }, Codec::OldDatetime);
+            temporal(found, fraction, (wire::DATETIME2, wire::DATETIME), codecs)
+        }
+        ColumnKind::Timestamp { fraction } => {
+            let codecs = (Codec::Timestamp { fraction }, Codec::OldTimestamp);
+            temporal(found, fraction, (wire::TIMESTAMP2, wire::TIMESTAMP), codecs)
+        }
+        _ => None,
+    }
+}
+
+/// ENUM and SET: ordinals or bits on the wire, labels in the row.
+fn members(
+    column: &Column,
+    labels: &[String],
+    found: WireColumn,
+) -> Result<Option<Codec>, PlanError> {
+    let encoded = encode_labels(column, labels)?;
+    if matches!(column.kind, ColumnKind::Enum { .. }) {
+        let bytes: u16 = if labels.len() < 256 { 1 } else { 2 };
+        return Ok(fits(found, wire::ENUM, bytes).then(|| Codec::Enum {
+            bytes: usize::from(bytes),
+            labels: encoded,
+        }));
+    }
+    let bytes = match labels.len().div_ceil(8) {
+        small @ 0..=4 => small.max(1) as u16,
+        _ => 8,
+    };
+    Ok(fits(found, wire::SET, bytes).then(|| Codec::Set {
+        bytes: usize::from(bytes),
+        labels: encoded,
+    }))
 }
 
 fn fits(found: WireColumn, kind: u8, meta: u16) -> bool {
@@ -226,44 +253,18 @@ fn integer(column: &Column, bytes: u8, unsigned: bool, found: WireColumn) -> Opt
 }
 
 /// Chooses between the form with fractions and the one before 5.6.4, which has none.
-fn temporal(kind: &ColumnKind, found: WireColumn) -> Option<Codec> {
-    let (fraction, new_kind, new, old_kind, old) = match *kind {
-        ColumnKind::Time { fraction } => (
-            fraction,
-            wire::TIME2,
-            Codec::Time { fraction },
-            wire::TIME,
-            Codec::OldTime,
-        ),
-        ColumnKind::Datetime { fraction } => (
-            fraction,
-            wire::DATETIME2,
-            Codec::Datetime { fraction },
-            wire::DATETIME,
-            Codec::OldDatetime,
-        ),
-        ColumnKind::Timestamp { fraction } => (
-            fraction,
-            wire::TIMESTAMP2,
-            Codec::Timestamp { fraction },
-            wire::TIMESTAMP,
-            Codec::OldTimestamp,
-        ),
-        _ => return None,
-    };
-    if fits(found, new_kind, u16::from(fraction)) {
-        Some(new)
+fn temporal(
+    found: WireColumn,
+    fraction: u8,
+    kinds: (u8, u8),
+    codecs: (Codec, Codec),
+) -> Option<Codec> {
+    if fits(found, kinds.0, u16::from(fraction)) {
+        Some(codecs.0)
+    } else if found.kind == kinds.1 && fraction == 0 {
+        Some(codecs.1)
     } else {
-        (found.kind == old_kind && fraction == 0).then_some(old)
-    }
-}
-
-/// Bytes of a SET: a bit for each label, and beyond four bytes always eight.
-fn set_bytes(label_count: usize) -> u16 {
-    match label_count.div_ceil(8) {
-        0 => 1,
-        small @ 1..=4 => small as u16,
-        _ => 8,
+        None
     }
 }
 

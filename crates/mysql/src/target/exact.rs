@@ -20,7 +20,6 @@ impl Writer<'_> {
                 .count();
             let (now, later) = rest.split_at(same);
             rest = later;
-            self.inner.check_sizes(&first.table, now)?;
             if is_insert(first) {
                 self.insert_exact(&first.table, now).await?;
             } else {

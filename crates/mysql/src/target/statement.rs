@@ -4,7 +4,8 @@
 //! without a key is found byte by byte. Literals are `crate::literal`'s.
 
 use crate::literal::{
-    push_hex, push_key_comparison, push_key_condition, push_key_literal, push_value_literal,
+    push_hex, push_key_comparison, push_key_condition, push_key_literal, push_quoted,
+    push_value_literal,
 };
 use wherry_model::{Column, ColumnKind, Row, Table, name::quote};
 
@@ -228,17 +229,17 @@ fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]
         | ColumnKind::Enum { .. }
         | ColumnKind::Set { .. } => {
             out.extend_from_slice(format!("CAST({name} AS BINARY)=").as_bytes());
-            push_hex(out, bytes);
+            push_binary(out, bytes);
         }
         ColumnKind::Json => {
             out.extend_from_slice(
                 format!("CAST(CAST({name} AS CHAR CHARACTER SET utf8mb4) AS BINARY)=").as_bytes(),
             );
-            push_hex(out, bytes);
+            push_binary(out, bytes);
         }
         ColumnKind::Binary { .. } | ColumnKind::Varbinary { .. } | ColumnKind::Blob => {
             out.extend_from_slice(format!("{name}=").as_bytes());
-            push_hex(out, bytes);
+            push_binary(out, bytes);
         }
         // Servers compare these with their own kind only.
         ColumnKind::Geometry | ColumnKind::Vector => {
@@ -247,6 +248,12 @@ fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]
             out.push(b')');
         }
     }
+}
+
+/// A binary string, in hardly more bytes than it has.
+fn push_binary(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(b"_binary");
+    push_quoted(out, bytes);
 }
 
 /// `SELECT identity FROM t WHERE the unique key's values are this row's FOR UPDATE`, for every
@@ -392,7 +399,7 @@ mod tests {
     fn exact_rows_are_found_by_their_bytes() {
         assert_eq!(
             show(&delete_exact(&table(), &row("7", Some("ä")))),
-            "DELETE FROM `a`.`t` WHERE `id` = 7 AND CAST(`s` AS BINARY)=X'C3A4' LIMIT 1"
+            "DELETE FROM `a`.`t` WHERE `id` = 7 AND CAST(`s` AS BINARY)=_binary'ä' LIMIT 1"
         );
         assert_eq!(
             show(&update_exact(&table(), &row("7", None), &row("8", None))),
@@ -406,7 +413,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(
             show(found[0].as_deref().unwrap_or_default()),
-            "SELECT `id` FROM `a`.`t` WHERE LEFT(`s`,3)=LEFT(_utf8mb4X'61626364',3) FOR UPDATE"
+            "SELECT `id` FROM `a`.`t` WHERE LEFT(`s`,3)=LEFT(_utf8mb4 X'61626364',3) FOR UPDATE"
         );
         assert!(select_holders(&table(), &row("7", None), "`id`").is_empty());
     }

@@ -94,7 +94,6 @@ impl<'a> Writer<'a> {
         }
         for run in runs(changes) {
             for (table, members) in by_table(&changes[run]) {
-                self.inner.check_sizes(table, &members)?;
                 match mode {
                     ApplyMode::Idempotent => self.idempotent(table, &members).await?,
                     ApplyMode::Strict => self.strict(table, &members).await?,
@@ -116,14 +115,12 @@ impl<'a> Writer<'a> {
             .set_label(format!("apply changes to {}", table.name));
         while from < pieces.len() {
             let end = packet_end(pieces, from, self.inner.statement_bytes());
-            let mut sql = Vec::new();
-            for piece in &pieces[from..end] {
-                if !sql.is_empty() {
-                    sql.push(b';');
-                }
-                sql.extend_from_slice(&piece.sql);
-            }
-            match self.session.execute_many(sql).await {
+            self.inner.check_size(table, &pieces[from].sql)?;
+            let result = match &pieces[from..end] {
+                [large] => self.session.execute_many(&large.sql).await,
+                several => self.session.execute_many(joined(several)).await,
+            };
+            match result {
                 Ok(outcomes) => {
                     let wrong = pieces[from..end]
                         .iter()
@@ -153,6 +150,7 @@ impl<'a> Writer<'a> {
         table: &Table,
         sql: &[u8],
     ) -> Result<Option<u64>, WriteFault> {
+        self.inner.check_size(table, sql)?;
         match self.session.execute(sql).await {
             Ok(outcome) => Ok(Some(outcome.affected_rows)),
             Err(error) if error.server_code() == Some(fault::DUPLICATE_KEY) => Ok(None),
@@ -216,19 +214,14 @@ impl Inner {
         STATEMENT_BYTES.min(self.packet_bytes_max() / 2)
     }
 
-    /// A row that cannot be sent at all stops its table, with the setting to change.
-    pub(super) fn check_sizes(&self, table: &Table, changes: &[&Change]) -> Result<(), Fault> {
+    /// A statement that cannot be sent at all stops its table, with the setting to change. The
+    /// server would close the connection instead of answering.
+    fn check_size(&self, table: &Table, sql: &[u8]) -> Result<(), Fault> {
         let limit = self.packet_bytes_max();
-        let largest = changes
-            .iter()
-            .map(|change| change.byte_count())
-            .max()
-            .unwrap_or(0);
-        // The text of a row is longer than its bytes by its escapes; the server has the last word.
-        if largest < limit {
+        if sql.len() < limit {
             return Ok(());
         }
-        Err(row_too_large(table, largest, limit))
+        Err(row_too_large(table, sql.len(), limit))
     }
 }
 
@@ -236,7 +229,7 @@ pub(super) fn row_too_large(table: &Table, bytes: usize, limit: usize) -> Fault 
     Fault::operator(
         "TGT-021",
         format!(
-            "a row of table {} has {bytes} bytes and does not fit into the target's max_allowed_packet of {limit}",
+            "a row of table {} makes a statement of {bytes} bytes, beyond the target's max_allowed_packet of {limit}",
             table.name
         ),
     )
@@ -299,6 +292,17 @@ fn packet_end(pieces: &[Piece<'_>], from: usize, bytes_max: usize) -> usize {
         end += 1;
     }
     end
+}
+
+fn joined(pieces: &[Piece<'_>]) -> Vec<u8> {
+    let mut sql = Vec::new();
+    for piece in pieces {
+        if !sql.is_empty() {
+            sql.push(b';');
+        }
+        sql.extend_from_slice(&piece.sql);
+    }
+    sql
 }
 
 fn statement_index(error: &SessionError) -> usize {
