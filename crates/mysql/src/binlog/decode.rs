@@ -67,7 +67,7 @@ impl RowPlan {
     pub fn decode(&self, event: &RowsEvent) -> Result<Vec<Change>, DecodeError> {
         self.check_presence(event)?;
         let mut cursor = Cursor::new(&event.rows);
-        let mut out = Vec::with_capacity(event.rows.len() * 2);
+        let mut out = Vec::with_capacity(event.rows.len() + event.rows.len() / 2);
         let mut spans = vec![None; self.codecs.len()];
         let mut scratch = Vec::new();
         let mut decoded = Vec::new();
@@ -92,6 +92,8 @@ impl RowPlan {
                 identities,
             });
         }
+        // What the rows do not need would stay as long as they do.
+        out.shrink_to_fit();
         let buffer = Bytes::from(out);
         Ok(decoded
             .into_iter()

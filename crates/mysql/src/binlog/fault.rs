@@ -226,6 +226,19 @@ pub(super) fn no_description(file: &str) -> Fault {
     .hint("Check that the source's binlog files are there and readable.")
 }
 
+pub(super) fn no_checkpoint_event(file: &str) -> Fault {
+    Fault::transient(
+        "BIN-025",
+        format!("binlog file {file} has no checkpoint event yet"),
+    )
+    .hint("Try again in a moment.")
+}
+
+pub(super) fn dump_ended() -> Fault {
+    Fault::transient("BIN-026", "the source ended the binlog dump")
+        .hint("See the source's error log if this repeats.")
+}
+
 pub(super) fn scan_ended(position: &Position, to: &Position) -> Fault {
     Fault::transient(
         "BIN-027",

@@ -209,11 +209,7 @@ async fn read_head(endpoint: &Endpoint, file: &str) -> Result<FileHead, Fault> {
     }
     if maria && head.checkpoint_file.is_none() {
         // Not written yet: then an older file may still hold an unfinished commit.
-        return Err(Fault::transient(
-            "BIN-025",
-            format!("binlog file {file} has no checkpoint event yet"),
-        )
-        .hint("Try again in a moment."));
+        return Err(fault::no_checkpoint_event(file));
     }
     Ok(head)
 }

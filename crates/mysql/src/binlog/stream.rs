@@ -104,7 +104,7 @@ impl MysqlStream {
     fn take(&mut self, arrival: Option<Arrival>) -> Result<(), Fault> {
         let Some((event, _permit)) = arrival else {
             // The task ends only behind a fault, unless the runtime is going down.
-            return self.reconnect(Fault::transient("BIN-026", "the binlog reader ended"));
+            return self.reconnect(fault::dump_ended());
         };
         match event {
             Err(fault) if fault.is_transient() => self.reconnect(fault),

@@ -3,7 +3,7 @@
 use super::{changes_until, end_of, follow, loaded, replay, start, table, text};
 use mysql_async::prelude::Queryable;
 use wherry_model::Row;
-use wherry_testkit::{Flavour, Random, Server};
+use wherry_testkit::{Flavour, Random};
 
 const FLOATS: &[&str] = &[
     "0",
@@ -146,55 +146,57 @@ const DECIMALS: &[&str] = &[
     "-1000000000.000000001",
 ];
 
-/// Name, type and literals of each column that all flavours have. Values that do not fit are
-/// clipped by the server, which is asked what it made of them.
-fn columns() -> Vec<(&'static str, String, &'static [&'static str])> {
-    let mut columns: Vec<(&'static str, String, &'static [&'static str])> = Vec::new();
-    let mut add = |name, kind: &str, values| columns.push((name, kind.to_owned(), values));
-    add("ti", "TINYINT", INTEGERS);
-    add("tiu", "TINYINT UNSIGNED", INTEGERS);
-    add("si", "SMALLINT", INTEGERS);
-    add("siu", "SMALLINT UNSIGNED", INTEGERS);
-    add("mi", "MEDIUMINT", INTEGERS);
-    add("miu", "MEDIUMINT UNSIGNED", INTEGERS);
-    add("i", "INT", INTEGERS);
-    add("iu", "INT UNSIGNED", INTEGERS);
-    add("y", "YEAR", &["0", "1901", "2155", "2024", "'0000'", "70"]);
-    add("bi", "BIGINT", INTEGERS);
-    add("biu", "BIGINT UNSIGNED", INTEGERS);
-    add("bool", "BOOL", &["0", "1", "2"]);
-    add("iz", "INT(7) ZEROFILL", INTEGERS);
-    add("bz", "BIGINT ZEROFILL", INTEGERS);
-    add("tz", "TINYINT ZEROFILL", INTEGERS);
-    add("de", "DECIMAL(65,30)", DECIMALS);
-    add("d2", "DECIMAL(10,2)", DECIMALS);
-    add("d5", "DECIMAL(5,5)", DECIMALS);
-    add("d0", "DECIMAL(20,0)", DECIMALS);
-    add("d9", "DECIMAL(18,9) UNSIGNED", DECIMALS);
-    add("dz", "DECIMAL(10,3) ZEROFILL", DECIMALS);
-    add("dz0", "DECIMAL(12) ZEROFILL", DECIMALS);
-    add("dz5", "DECIMAL(5,5) ZEROFILL", DECIMALS);
-    add("f", "FLOAT", FLOATS);
-    add("fmd", "FLOAT(10,3)", FLOATS);
-    add("fz", "FLOAT ZEROFILL", FLOATS);
-    add("db", "DOUBLE", DOUBLES);
-    add("dmd", "DOUBLE(14,4)", DOUBLES);
-    add("dm0", "DOUBLE(20,0)", DOUBLES);
-    add("dwide", "DOUBLE(255,30)", DOUBLES);
-    add("dbz", "DOUBLE ZEROFILL", DOUBLES);
-    add("dmdz", "DOUBLE(12,2) ZEROFILL", DOUBLES);
-    let bits: &[&str] = &[
-        "b'0'",
-        "b'1'",
-        "b'1010101'",
-        "b'1111111111111'",
-        "18446744073709551615",
-    ];
-    add("b1", "BIT(1)", bits);
-    add("b8", "BIT(8)", bits);
-    add("b13", "BIT(13)", bits);
-    add("b64", "BIT(64)", bits);
-    add(
+const BITS: &[&str] = &[
+    "b'0'",
+    "b'1'",
+    "b'1010101'",
+    "b'1111111111111'",
+    "18446744073709551615",
+];
+
+/// Name, type and literals of a column.
+type TestColumn = (&'static str, String, &'static [&'static str]);
+
+/// Columns that all flavours have. Values that do not fit are clipped by the server, which is
+/// asked what it made of them.
+const COLUMNS: &[(&str, &str, &[&str])] = &[
+    ("ti", "TINYINT", INTEGERS),
+    ("tiu", "TINYINT UNSIGNED", INTEGERS),
+    ("si", "SMALLINT", INTEGERS),
+    ("siu", "SMALLINT UNSIGNED", INTEGERS),
+    ("mi", "MEDIUMINT", INTEGERS),
+    ("miu", "MEDIUMINT UNSIGNED", INTEGERS),
+    ("i", "INT", INTEGERS),
+    ("iu", "INT UNSIGNED", INTEGERS),
+    ("y", "YEAR", &["0", "1901", "2155", "2024", "'0000'", "70"]),
+    ("bi", "BIGINT", INTEGERS),
+    ("biu", "BIGINT UNSIGNED", INTEGERS),
+    ("bool", "BOOL", &["0", "1", "2"]),
+    ("iz", "INT(7) ZEROFILL", INTEGERS),
+    ("bz", "BIGINT ZEROFILL", INTEGERS),
+    ("tz", "TINYINT ZEROFILL", INTEGERS),
+    ("de", "DECIMAL(65,30)", DECIMALS),
+    ("d2", "DECIMAL(10,2)", DECIMALS),
+    ("d5", "DECIMAL(5,5)", DECIMALS),
+    ("d0", "DECIMAL(20,0)", DECIMALS),
+    ("d9", "DECIMAL(18,9) UNSIGNED", DECIMALS),
+    ("dz", "DECIMAL(10,3) ZEROFILL", DECIMALS),
+    ("dz0", "DECIMAL(12) ZEROFILL", DECIMALS),
+    ("dz5", "DECIMAL(5,5) ZEROFILL", DECIMALS),
+    ("f", "FLOAT", FLOATS),
+    ("fmd", "FLOAT(10,3)", FLOATS),
+    ("fz", "FLOAT ZEROFILL", FLOATS),
+    ("db", "DOUBLE", DOUBLES),
+    ("dmd", "DOUBLE(14,4)", DOUBLES),
+    ("dm0", "DOUBLE(20,0)", DOUBLES),
+    ("dwide", "DOUBLE(255,30)", DOUBLES),
+    ("dbz", "DOUBLE ZEROFILL", DOUBLES),
+    ("dmdz", "DOUBLE(12,2) ZEROFILL", DOUBLES),
+    ("b1", "BIT(1)", BITS),
+    ("b8", "BIT(8)", BITS),
+    ("b13", "BIT(13)", BITS),
+    ("b64", "BIT(64)", BITS),
+    (
         "da",
         "DATE",
         &[
@@ -205,60 +207,43 @@ fn columns() -> Vec<(&'static str, String, &'static [&'static str])> {
             "'2024-00-00'",
             "'2024-05-00'",
         ],
-    );
-    for (name, fraction) in [
-        ("t0", 0),
-        ("t1", 1),
-        ("t2", 2),
-        ("t3", 3),
-        ("t4", 4),
-        ("t5", 5),
-        ("t6", 6),
-    ] {
-        add(name, &format!("TIME({fraction})"), TIMES);
-    }
-    for (name, fraction) in [("dt0", 0), ("dt1", 1), ("dt3", 3), ("dt4", 4), ("dt6", 6)] {
-        add(name, &format!("DATETIME({fraction})"), DATETIMES);
-    }
-    for (name, fraction) in [("ts0", 0), ("ts2", 2), ("ts3", 3), ("ts6", 6)] {
-        add(name, &format!("TIMESTAMP({fraction}) NULL"), TIMESTAMPS);
-    }
-    add("c", "CHAR(10) CHARACTER SET utf8mb4", WIDE_TEXTS);
-    add("c80", "CHAR(80) CHARACTER SET utf8mb4", WIDE_TEXTS);
-    add("c0", "CHAR(0)", &["''"]);
-    add("cl", "CHAR(10) CHARACTER SET latin1", TEXTS);
-    add(
+    ),
+    ("c", "CHAR(10) CHARACTER SET utf8mb4", WIDE_TEXTS),
+    ("c80", "CHAR(80) CHARACTER SET utf8mb4", WIDE_TEXTS),
+    ("c0", "CHAR(0)", &["''"]),
+    ("cl", "CHAR(10) CHARACTER SET latin1", TEXTS),
+    (
         "cbin",
         "CHAR(10) CHARACTER SET utf8 COLLATE utf8_bin",
         TEXTS,
-    );
-    add("cu", "CHAR(10) CHARACTER SET ucs2", TEXTS);
-    add("c16", "VARCHAR(10) CHARACTER SET utf16", WIDE_TEXTS);
-    add("vc", "VARCHAR(300) CHARACTER SET utf8", TEXTS);
-    add("v10", "VARCHAR(10) CHARACTER SET utf8mb4", WIDE_TEXTS);
-    add(
+    ),
+    ("cu", "CHAR(10) CHARACTER SET ucs2", TEXTS),
+    ("c16", "VARCHAR(10) CHARACTER SET utf16", WIDE_TEXTS),
+    ("vc", "VARCHAR(300) CHARACTER SET utf8", TEXTS),
+    ("v10", "VARCHAR(10) CHARACTER SET utf8mb4", WIDE_TEXTS),
+    (
         "vg",
         "VARCHAR(20) CHARACTER SET gbk",
         &["''", "'日本'", "X'815C'", "'a '"],
-    );
-    add(
+    ),
+    (
         "vs",
         "VARCHAR(20) CHARACTER SET sjis",
         &["''", "'表'", "'a\\\\'"],
-    );
-    add("bn", "BINARY(10)", BYTES);
-    add("bn1", "BINARY", BYTES);
-    add("bn255", "BINARY(255)", BYTES);
-    add("vb", "VARBINARY(300)", BYTES);
-    add("vb5", "VARBINARY(5)", BYTES);
-    add("tb", "TINYBLOB", BYTES);
-    add("bl", "BLOB", BYTES);
-    add(
+    ),
+    ("bn", "BINARY(10)", BYTES),
+    ("bn1", "BINARY", BYTES),
+    ("bn255", "BINARY(255)", BYTES),
+    ("vb", "VARBINARY(300)", BYTES),
+    ("vb5", "VARBINARY(5)", BYTES),
+    ("tb", "TINYBLOB", BYTES),
+    ("bl", "BLOB", BYTES),
+    (
         "mb",
         "MEDIUMBLOB",
         &["''", "REPEAT(X'00FF', 40000)", "X'00'"],
-    );
-    add(
+    ),
+    (
         "lb",
         "LONGBLOB",
         &[
@@ -268,52 +253,85 @@ fn columns() -> Vec<(&'static str, String, &'static [&'static str])> {
             "REPEAT('x', 65535)",
             "REPEAT('x', 65536)",
         ],
-    );
-    add("tt", "TINYTEXT", TEXTS);
-    add("tx", "TEXT CHARACTER SET utf8mb4", WIDE_TEXTS);
-    add("mt", "MEDIUMTEXT CHARACTER SET utf8", TEXTS);
-    add("lt", "LONGTEXT CHARACTER SET latin1", TEXTS);
-    add(
+    ),
+    ("tt", "TINYTEXT", TEXTS),
+    ("tx", "TEXT CHARACTER SET utf8mb4", WIDE_TEXTS),
+    ("mt", "MEDIUMTEXT CHARACTER SET utf8", TEXTS),
+    ("lt", "LONGTEXT CHARACTER SET latin1", TEXTS),
+    (
         "en",
         "ENUM('a','b','','ü','c,d','it''s') CHARACTER SET utf8mb4",
         &["1", "2", "3", "4", "5", "6", "0", "'nope'"],
-    );
-    add(
+    ),
+    (
         "enl",
         "ENUM('é','€','z') CHARACTER SET latin1",
         &["1", "2", "3", "0"],
-    );
-    add(
+    ),
+    (
         "se",
         "SET('a','b','ü','') CHARACTER SET utf8mb4",
         &["0", "1", "2", "3", "7", "8", "9", "15"],
-    );
-    add(
+    ),
+    (
         "ge",
         "GEOMETRY",
         &["POINT(1,2)", "LINESTRING(POINT(0,0),POINT(1,1))"],
-    );
-    add("po", "POINT", &["POINT(-1.5,1e100)"]);
+    ),
+    ("po", "POINT", &["POINT(-1.5,1e100)"]),
+];
+
+fn columns(flavour: Flavour) -> Vec<TestColumn> {
+    let mut columns: Vec<TestColumn> = COLUMNS
+        .iter()
+        .map(|(name, kind, values)| (*name, (*kind).to_owned(), *values))
+        .collect();
+    for (name, fraction) in [
+        ("t0", 0),
+        ("t1", 1),
+        ("t2", 2),
+        ("t3", 3),
+        ("t4", 4),
+        ("t5", 5),
+        ("t6", 6),
+    ] {
+        columns.push((name, format!("TIME({fraction})"), TIMES));
+    }
+    for (name, fraction) in [("dt0", 0), ("dt1", 1), ("dt3", 3), ("dt4", 4), ("dt6", 6)] {
+        columns.push((name, format!("DATETIME({fraction})"), DATETIMES));
+    }
+    for (name, fraction) in [("ts0", 0), ("ts2", 2), ("ts3", 3), ("ts6", 6)] {
+        columns.push((name, format!("TIMESTAMP({fraction}) NULL"), TIMESTAMPS));
+    }
     let labels = |count: usize| {
         let labels: Vec<String> = (0..count).map(|index| format!("'l{index}'")).collect();
         labels.join(",")
     };
-    add(
+    columns.push((
         "e300",
-        &format!("ENUM({})", labels(300)),
+        format!("ENUM({})", labels(300)),
         &["1", "255", "256", "257", "300", "0"],
-    );
-    add(
+    ));
+    columns.push((
         "s9",
-        &format!("SET({})", labels(9)),
+        format!("SET({})", labels(9)),
         &["0", "256", "511", "1"],
-    );
-    add("s17", &format!("SET({})", labels(17)), &["65536", "131071"]);
-    add(
+    ));
+    columns.push(("s17", format!("SET({})", labels(17)), &["65536", "131071"]));
+    columns.push((
         "s64",
-        &format!("SET({})", labels(64)),
+        format!("SET({})", labels(64)),
         &["18446744073709551615", "9223372036854775808", "1"],
-    );
+    ));
+    if flavour == Flavour::MySql97 {
+        columns.push(("js", "JSON".to_owned(), JSONS));
+        columns.push((
+            "ve",
+            "VECTOR(3)".to_owned(),
+            &["TO_VECTOR('[1,2,3]')", "TO_VECTOR('[-0.5]')"],
+        ));
+        columns.push(("hidden", "INT INVISIBLE".to_owned(), &["1", "NULL"]));
+    }
     columns
 }
 
@@ -369,74 +387,13 @@ const RANDOM_ROW_COUNT: usize = 300;
 
 async fn check(flavour: Flavour, gtid: bool, arguments: &[&str]) {
     let server = start(flavour, gtid, arguments).await;
-    let mut columns = columns();
-    if flavour == Flavour::MySql97 {
-        columns.push(("js", "JSON".to_owned(), JSONS));
-        columns.push((
-            "ve",
-            "VECTOR(3)".to_owned(),
-            &["TO_VECTOR('[1,2,3]')", "TO_VECTOR('[-0.5]')"],
-        ));
-        columns.push(("hidden", "INT INVISIBLE".to_owned(), &["1", "NULL"]));
-    }
-    let mut definition =
-        String::from("CREATE TABLE d.t (id INT UNSIGNED PRIMARY KEY AUTO_INCREMENT");
-    for (name, kind, _) in &columns {
-        definition.push_str(&format!(", `{name}` {kind}"));
-    }
-    if flavour != Flavour::MySql56 {
-        definition
-            .push_str(", gv INT AS (i DIV 2) VIRTUAL, gs VARCHAR(40) AS (CONCAT(i, 'x')) STORED");
-    }
-    definition.push_str(") CHARACTER SET utf8");
+    let columns = columns(flavour);
     let mut connection = server.connect().await.expect("a connection");
-    for statement in [
-        "SET sql_mode = '', time_zone = '+00:00'",
-        "SET NAMES utf8mb4",
-        &definition,
-    ] {
-        connection.query_drop(statement).await.expect(statement);
-    }
+    create(&mut connection, flavour, &columns).await;
     let table = table(&server, "t").await;
     let (mut stream, _) = follow(&server, &["t"]).await;
-
-    let row_count = columns
-        .iter()
-        .map(|column| column.2.len())
-        .max()
-        .unwrap_or(0);
-    for row in 0..=row_count {
-        // The last row is all NULL.
-        let values = columns.iter().map(|(_, _, values)| {
-            if row == row_count {
-                "NULL"
-            } else {
-                values[row % values.len()]
-            }
-        });
-        insert(
-            &mut connection,
-            &columns,
-            values.map(str::to_owned).collect(),
-        )
-        .await;
-    }
-    let seed = 7;
-    let mut random = Random::new(seed);
-    for _ in 0..RANDOM_ROW_COUNT {
-        let values = columns
-            .iter()
-            .map(|(name, _, values)| random_literal(&mut random, name, values));
-        insert(&mut connection, &columns, values.collect()).await;
-    }
-    for statement in [
-        "UPDATE d.t SET i = i - 1, vc = CONCAT(vc, '!'), db = db / 3 WHERE id % 3 = 0",
-        "UPDATE d.t SET f = f / 3, de = de / 7, dt6 = NOW(6), ts6 = NOW(6) WHERE id % 5 = 0",
-        "DELETE FROM d.t WHERE id % 7 = 0",
-    ] {
-        connection.query_drop(statement).await.expect(statement);
-    }
-
+    let seed = Random::fresh_seed();
+    fill(&mut connection, &columns, seed).await;
     let end = end_of(&server).await;
     let changes = changes_until(&mut stream, &end).await;
     let streamed = replay(&changes);
@@ -457,9 +414,61 @@ async fn check(flavour: Flavour, gtid: bool, arguments: &[&str]) {
         "{flavour:?} {arguments:?} seed {seed}:\n{}",
         wrong.join("\n")
     );
-    drop(stream);
     connection.disconnect().await.expect("a goodbye");
-    drop::<Server>(server);
+}
+
+async fn create(connection: &mut mysql_async::Conn, flavour: Flavour, columns: &[TestColumn]) {
+    let mut definition =
+        String::from("CREATE TABLE d.t (id INT UNSIGNED PRIMARY KEY AUTO_INCREMENT");
+    for (name, kind, _) in columns {
+        definition.push_str(&format!(", `{name}` {kind}"));
+    }
+    if flavour != Flavour::MySql56 {
+        definition
+            .push_str(", gv INT AS (i DIV 2) VIRTUAL, gs VARCHAR(40) AS (CONCAT(i, 'x')) STORED");
+    }
+    definition.push_str(") CHARACTER SET utf8");
+    for statement in [
+        "SET sql_mode = '', time_zone = '+00:00'",
+        "SET NAMES utf8mb4",
+        &definition,
+    ] {
+        connection.query_drop(statement).await.expect(statement);
+    }
+}
+
+/// Inserts every listed literal, random ones, and changes some of it.
+async fn fill(connection: &mut mysql_async::Conn, columns: &[TestColumn], seed: u64) {
+    let row_count = columns
+        .iter()
+        .map(|column| column.2.len())
+        .max()
+        .unwrap_or(0);
+    for row in 0..=row_count {
+        // The last row is all NULL.
+        let values = columns.iter().map(|(_, _, values)| {
+            if row == row_count {
+                "NULL"
+            } else {
+                values[row % values.len()]
+            }
+        });
+        insert(connection, columns, values.map(str::to_owned).collect()).await;
+    }
+    let mut random = Random::new(seed);
+    for _ in 0..RANDOM_ROW_COUNT {
+        let values = columns
+            .iter()
+            .map(|(name, _, values)| random_literal(&mut random, name, values));
+        insert(connection, columns, values.collect()).await;
+    }
+    for statement in [
+        "UPDATE d.t SET i = i - 1, vc = CONCAT(vc, '!'), db = db / 3 WHERE id % 3 = 0",
+        "UPDATE d.t SET f = f / 3, de = de / 7, dt6 = NOW(6), ts6 = NOW(6) WHERE id % 5 = 0",
+        "DELETE FROM d.t WHERE id % 7 = 0",
+    ] {
+        connection.query_drop(statement).await.expect(statement);
+    }
 }
 
 fn describe(column: &str, id: u64, index: usize, read: &Row, streamed: &Row) -> String {
@@ -471,11 +480,7 @@ fn describe(column: &str, id: u64, index: usize, read: &Row, streamed: &Row) -> 
     )
 }
 
-async fn insert(
-    connection: &mut mysql_async::Conn,
-    columns: &[(&'static str, String, &'static [&'static str])],
-    values: Vec<String>,
-) {
+async fn insert(connection: &mut mysql_async::Conn, columns: &[TestColumn], values: Vec<String>) {
     let names: Vec<String> = columns
         .iter()
         .map(|(name, _, _)| format!("`{name}`"))

@@ -22,6 +22,9 @@ use wherry_engine::ports::{StreamItem, TransactionPart};
 use wherry_engine::state::Checkpoint;
 use wherry_model::{Change, Ddl, DdlKind, Fault, Position, Table, TableName};
 
+/// What a change takes beside its images: itself and its identities.
+const CHANGE_BYTES: usize = size_of::<Change>() + 32;
+
 /// Why an event could not be taken.
 #[derive(Debug)]
 pub enum Trouble {
@@ -403,8 +406,8 @@ impl Assembler {
         }
         let parked = Parked {
             begin: group.begin,
+            byte_count: group.byte_count + group.changes.len() * CHANGE_BYTES,
             changes: group.changes,
-            byte_count: group.byte_count,
         };
         if self.parks.park(xid, parked) {
             Ok(())
@@ -597,8 +600,9 @@ impl Assembler {
                 self.refuse(&table, fault);
                 Ok(())
             }
-            Lookup::Wanted { plan } => match plan.decode(rows) {
+            Lookup::Wanted { plan, early } => match plan.decode(rows) {
                 Ok(changes) => self.add(changes),
+                Err(_) if early => Ok(()),
                 Err(error) => {
                     let table = plan.table_name().clone();
                     self.refuse(&table, fault::decode(error, &table));
@@ -614,11 +618,12 @@ impl Assembler {
         let group = self.open_group();
         group.byte_count += changes.iter().map(Change::byte_count).sum::<usize>();
         group.changes.extend(changes);
+        let held_bytes = group.byte_count + group.changes.len() * CHANGE_BYTES;
         if group.xa.is_some() {
-            if group.byte_count > room {
+            if held_bytes > room {
                 return Err(fault::park_full(super::park::PARKED_BYTES_MAX).into());
             }
-        } else if group.byte_count >= part_bytes_max {
+        } else if held_bytes >= part_bytes_max {
             group.delivered_count = group.row_event_count;
             let changes = std::mem::take(&mut group.changes);
             let byte_count = std::mem::take(&mut group.byte_count);

@@ -111,9 +111,7 @@ async fn read_ahead(mut connection: BinlogConnection, sender: &mpsc::UnboundedSe
                 }
             }
             Ok(None) => {
-                let ended = Fault::transient("BIN-026", "the source ended the binlog dump")
-                    .hint("See the source's error log if this repeats.");
-                let _ = sender.send((Err(ended), None));
+                let _ = sender.send((Err(fault::dump_ended()), None));
                 return;
             }
             Err(error) => {
@@ -131,9 +129,7 @@ pub(in crate::binlog) fn dump_fault(error: SessionError) -> Fault {
             fault::refused_dump(message)
         }
         SessionError::Server { code, .. } if ENDED_CODES.contains(code) => {
-            Fault::transient("BIN-026", "the source ended the binlog dump")
-                .hint("See the source's error log if this repeats.")
-                .cause(error)
+            fault::dump_ended().cause(error)
         }
         _ => error.into_fault(),
     }

@@ -44,6 +44,8 @@ pub enum Lookup {
     Unwanted,
     Wanted {
         plan: Arc<RowPlan>,
+        /// The place lies before the table's start: the columns may have been others then.
+        early: bool,
     },
     Refused(Fault, TableName),
     /// No table map has this id.
@@ -119,7 +121,8 @@ impl Tables {
         let Some(tracked) = self.tracked.get(&mapped.name) else {
             return Ok(Lookup::Unwanted);
         };
-        if !parked && place.is_within(&tracked.start) {
+        let early = place.is_within(&tracked.start);
+        if early && !parked {
             // Written under another definition, so not even its columns are looked at.
             return Ok(Lookup::Unwanted);
         }
@@ -129,12 +132,16 @@ impl Tables {
                 .map_err(Trouble::Event)?;
             match RowPlan::new(Arc::clone(&tracked.table), &map) {
                 Ok(plan) => mapped.plan = Some(Arc::new(plan)),
+                // Then a definition lies between here and the start, and no XA transaction
+                // stays open across one.
+                Err(_) if early => return Ok(Lookup::Unwanted),
                 Err(error) => return Ok(refused(error, &mapped.name)),
             }
         }
         Ok(match &mapped.plan {
             Some(plan) => Lookup::Wanted {
                 plan: Arc::clone(plan),
+                early,
             },
             None => Lookup::Unknown,
         })
