@@ -47,9 +47,9 @@ enum Command {
     },
     /// Load and stream against MySQL's own tools; writes the table in docs/performance.md.
     Bench {
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 600_000)]
         rows: u64,
-        #[arg(long, default_value_t = 60_000)]
+        #[arg(long, default_value_t = 40_000)]
         transactions: u64,
     },
     /// The long runs.
