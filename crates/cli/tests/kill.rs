@@ -29,7 +29,7 @@ const LONG: Plan = Plan {
     definition_kills: 8,
     stream_kills: 22,
     shop_rows: 200_000,
-    bulk_rows: 6_000_000,
+    bulk_rows: 4_000_000,
 };
 
 /// Waits a random while: here the moment itself is what is tested.
