@@ -6,6 +6,9 @@ use wherry_testkit::{
     Flavour, Random, Server, ServerOptions, Shop, Workload, WorkloadOptions, compare,
 };
 
+/// A rate that an unoptimised build on a busy machine keeps up with: speed is not what is tested.
+const TRANSACTIONS_PER_SECOND: u32 = 150;
+
 /// How often to kill in which phase, and how much there is to load.
 struct Plan {
     load_kills: u32,
@@ -120,7 +123,11 @@ async fn kill_and_resume(plan: Plan) {
     let shop = Shop::new(Flavour::MySql97, plan.shop_rows);
     shop.create(&source.url("root")).await.expect("a shop");
     fill_bulk(&source, plan.bulk_rows).await;
-    let mut writers = Workload::start(&source.url("root"), WorkloadOptions::new(shop))
+    let options = WorkloadOptions {
+        transactions_per_second_max: Some(TRANSACTIONS_PER_SECOND),
+        ..WorkloadOptions::new(shop)
+    };
+    let mut writers = Workload::start(&source.url("root"), options)
         .await
         .expect("writers");
     eprintln!("workload seed {}", writers.seed());
