@@ -175,13 +175,14 @@ async fn ddl_during_the_load_restarts_its_table_alone() {
         )
         .await
         .expect("source data");
-    let wherry = Wherry::new(&source, &target, &["shop"]);
+    // One reader, so that the load lasts longer than the definition changes.
+    let wherry = Wherry::new(&source, &target, &["shop"]).extra("load: {readers: 1, writers: 1}");
     let running = wherry.start(&["run"]);
     running.hear("the load", |line| line["phase"] == "load");
     source
         .sql(
             "USE shop;
-             ALTER TABLE bulk RENAME COLUMN a TO aa, ADD COLUMN extra INT DEFAULT 7 FIRST, MODIFY b VARBINARY(90);
+             ALTER TABLE bulk RENAME COLUMN a TO aa, ADD COLUMN extra INT DEFAULT 7 FIRST, ALGORITHM=INSTANT;
              UPDATE bulk SET aa = -aa, extra = id WHERE id % 10 = 0;
              RENAME TABLE moved TO moved_on;
              INSERT INTO moved_on VALUES (2);
