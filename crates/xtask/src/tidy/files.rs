@@ -12,8 +12,8 @@ const BANNED_MODULES: [&str; 6] = ["utils", "util", "common", "helpers", "types"
 /// Hosts of package registries and folders of one machine; written in parts so that this file does not match.
 const BANNED_TEXTS: [&str; 6] = [
     concat!("registry.", "npmjs"),
-    concat!("deb.", "debian.org"),
-    concat!("static.", "crates.io"),
+    concat!("deb.deb", "ian."),
+    concat!("static.cra", "tes."),
     concat!("/ro", "ot/"),
     concat!("/ho", "me/"),
     concat!("/wo", "rk/"),
