@@ -243,9 +243,18 @@ impl Server {
         self.supervisor().signal("KILL")
     }
 
-    /// Holds the server's process still: connections stay open and nobody answers.
+    /// Holds the server's process still: connections stay open and nobody answers. Returns when it stands.
     pub fn pause(&self) -> Result<()> {
-        self.supervisor().signal("STOP")
+        self.supervisor().signal("STOP")?;
+        let deadline = Instant::now() + STOP_TIME_MAX;
+        while !self.supervisor().stands_still() {
+            if Instant::now() > deadline {
+                let name = self.program.flavour.name();
+                return Err(Failure::new(format!("{name} does not stand still")));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     pub fn resume(&self) -> Result<()> {

@@ -113,6 +113,21 @@ impl Supervisor {
             .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
     }
 
+    /// Whether every thread of the server stands still. One thread takes a stop signal and stops the
+    /// others, which may run on until that one gets its turn.
+    pub fn stands_still(&self) -> bool {
+        let Some(pid) = self.pid else { return false };
+        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+            return false;
+        };
+        tasks.flatten().all(|task| {
+            fs::read_to_string(task.path().join("stat")).is_ok_and(|stat| {
+                stat.rsplit_once(") ")
+                    .is_some_and(|(_, rest)| rest.starts_with('T'))
+            })
+        })
+    }
+
     /// Lets the server and its folder outlive this process.
     pub fn release(mut self) -> Result<()> {
         self.order("release").map(|_| ())
