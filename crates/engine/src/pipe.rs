@@ -55,7 +55,29 @@ pub fn row_pipe(budget: &Budget) -> (RowSender, RowReceiver) {
     )
 }
 
-#[derive(Debug)]
+/// Runs a reading into a pipe beside the work that takes its rows, and returns what the work
+/// returns. A reading that fails makes the work fail: it meets the fault where rows should come.
+pub async fn carry<R, W, T>(
+    budget: &Budget,
+    read: impl FnOnce(RowSender) -> R,
+    work: impl FnOnce(RowReceiver) -> W,
+) -> Result<T, Fault>
+where
+    R: Future<Output = Result<(), Fault>>,
+    W: Future<Output = Result<T, Fault>>,
+{
+    let (sender, receiver) = row_pipe(budget);
+    let reading = read(sender.clone());
+    let reading = async move {
+        if let Err(fault) = reading.await {
+            sender.fail(fault).await;
+        }
+    };
+    let ((), worked) = tokio::join!(reading, work(receiver));
+    worked
+}
+
+#[derive(Debug, Clone)]
 pub struct RowSender {
     sender: mpsc::Sender<Result<(RowBatch, OwnedSemaphorePermit), Fault>>,
     budget: Budget,

@@ -5,7 +5,7 @@
 
 use super::chunker::{Cutter, SizeSeen};
 use super::{Load, is_suspect, needs_load};
-use crate::pipe::row_pipe;
+use crate::pipe::carry;
 use crate::policy::cancelled;
 use crate::ports::LoadOutcome;
 use crate::state::{Chunk, TableStage, TableState};
@@ -217,30 +217,19 @@ impl Shared {
         chunk: &Chunk,
         careful: bool,
     ) -> Result<LoadOutcome, Fault> {
-        let (sender, receiver) = row_pipe(&self.load.budget);
-        let read = async {
-            let sender = sender;
-            let result = self
-                .load
-                .source
-                .read_range(table, &chunk.range, &sender)
-                .await;
-            if let Err(fault) = result {
-                sender.fail(fault).await;
-            }
-        };
-        let write = async {
-            if careful {
-                self.load
-                    .target
-                    .load_chunk_careful(table, chunk, receiver)
-                    .await
-            } else {
-                self.load.target.load_chunk(table, chunk, receiver).await
-            }
-        };
-        let ((), written) = tokio::join!(read, write);
-        written
+        let Load { source, target, .. } = &self.load;
+        carry(
+            &self.load.budget,
+            |sender| async move { source.read_range(table, &chunk.range, &sender).await },
+            |receiver| async move {
+                if careful {
+                    target.load_chunk_careful(table, chunk, receiver).await
+                } else {
+                    target.load_chunk(table, chunk, receiver).await
+                }
+            },
+        )
+        .await
     }
 
     /// The last unfinished job of a table marks it copied and adds its indexes.
@@ -271,15 +260,12 @@ impl Shared {
         let start: Position = snapshot.position().clone();
         let state = TableState { start, ..state };
         self.load.board.exact_snapshot(true);
-        let (sender, receiver) = row_pipe(&self.load.budget);
-        let read = async {
-            let sender = sender;
-            if let Err(fault) = snapshot.read_all(&sender).await {
-                sender.fail(fault).await;
-            }
-        };
-        let write = self.load.target.load_exact(&state, receiver);
-        let ((), written) = tokio::join!(read, write);
+        let written = carry(
+            &self.load.budget,
+            |sender| async move { snapshot.read_all(&sender).await },
+            |receiver| self.load.target.load_exact(&state, receiver),
+        )
+        .await;
         self.load.board.exact_snapshot(false);
         let outcome = written?;
         self.load

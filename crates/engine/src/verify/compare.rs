@@ -3,7 +3,7 @@
 use super::hash::{SetHash, row_hash};
 use super::report::TableReport;
 use super::{Verify, key_of};
-use crate::pipe::{RowReceiver, row_pipe};
+use crate::pipe::{RowReceiver, carry};
 use crate::ports::RowReader;
 use crate::state::KeyRange;
 use bytes::Bytes;
@@ -135,20 +135,15 @@ impl Verify {
             lower: Some(upper.clone()),
             upper: Some(key.clone()),
         };
-        let (sender, mut receiver) = row_pipe(&self.budget);
-        let read = async {
-            let sender = sender;
-            if let Err(fault) = side.read_range(table, &beyond, &sender).await {
-                sender.fail(fault).await;
-            }
-        };
-        let look = async {
-            let first = receiver.next().await?;
-            drop(receiver);
-            Ok::<bool, Fault>(first.is_none_or(|batch| batch.is_empty()))
-        };
-        let ((), inside) = tokio::join!(read, look);
-        inside
+        carry(
+            &self.budget,
+            |sender| async move { side.read_range(table, &beyond, &sender).await },
+            |mut receiver| async move {
+                let first = receiver.next().await?;
+                Ok(first.is_none_or(|batch| batch.is_empty()))
+            },
+        )
+        .await
     }
 
     async fn hash_both(
@@ -168,15 +163,12 @@ impl Verify {
         table: &Table,
         range: &KeyRange,
     ) -> Result<SetHash, Fault> {
-        let (sender, receiver) = row_pipe(&self.budget);
-        let read = async {
-            let sender = sender;
-            if let Err(fault) = side.read_range(table, range, &sender).await {
-                sender.fail(fault).await;
-            }
-        };
-        let ((), hash) = tokio::join!(read, hash_rows(receiver));
-        hash
+        carry(
+            &self.budget,
+            |sender| async move { side.read_range(table, range, &sender).await },
+            hash_rows,
+        )
+        .await
     }
 
     async fn list(
@@ -204,25 +196,21 @@ impl Verify {
         table: &Table,
         range: &KeyRange,
     ) -> Result<HashMap<Row, u128>, Fault> {
-        let (sender, mut receiver) = row_pipe(&self.budget);
-        let read = async {
-            let sender = sender;
-            if let Err(fault) = side.read_range(table, range, &sender).await {
-                sender.fail(fault).await;
-            }
-        };
-        let gather = async {
-            let mut hashes = HashMap::new();
-            while let Some(batch) = receiver.next().await? {
-                for encoded in batch.iter() {
-                    let row = Row::from_encoded(Bytes::copy_from_slice(encoded));
-                    hashes.insert(key_of(table, &row), row_hash(encoded));
+        carry(
+            &self.budget,
+            |sender| async move { side.read_range(table, range, &sender).await },
+            |mut receiver| async move {
+                let mut hashes = HashMap::new();
+                while let Some(batch) = receiver.next().await? {
+                    for encoded in batch.iter() {
+                        let row = Row::from_encoded(Bytes::copy_from_slice(encoded));
+                        hashes.insert(key_of(table, &row), row_hash(encoded));
+                    }
                 }
-            }
-            Ok(hashes)
-        };
-        let ((), hashes) = tokio::join!(read, gather);
-        hashes
+                Ok(hashes)
+            },
+        )
+        .await
     }
 }
 

@@ -9,7 +9,7 @@ use super::compare::hash_rows;
 use super::hash::SetHash;
 use super::report::{Mismatch, MismatchKind, TableReport};
 use super::watch::{Seen, each_change};
-use crate::pipe::row_pipe;
+use crate::pipe::carry;
 use crate::state::TableState;
 use wherry_model::{Fault, Position, Row, Table};
 
@@ -73,32 +73,27 @@ impl Verify {
     async fn exact_source(&self, table: &Table) -> Result<(SetHash, Position), Fault> {
         let mut snapshot = self.source.exact_snapshot(table).await?;
         let position = snapshot.position().clone();
-        let (sender, receiver) = row_pipe(&self.budget);
-        let read = async {
-            let sender = sender;
-            if let Err(fault) = snapshot.read_all(&sender).await {
-                sender.fail(fault).await;
-            }
-        };
-        let ((), hash) = tokio::join!(read, hash_rows(receiver));
-        Ok((hash?, position))
+        let hash = carry(
+            &self.budget,
+            |sender| async move { snapshot.read_all(&sender).await },
+            hash_rows,
+        )
+        .await?;
+        Ok((hash, position))
     }
 
     async fn exact_target(&self, table: &Table) -> Result<(SetHash, Position), Fault> {
-        let (sender, receiver) = row_pipe(&self.budget);
-        let read = async {
-            let sender = sender;
-            let result = self.target.read_exact(table, &sender).await;
-            match result {
-                Ok(checkpoint) => Some(checkpoint),
-                Err(fault) => {
-                    sender.fail(fault).await;
-                    None
-                }
-            }
-        };
-        let (checkpoint, hash) = tokio::join!(read, hash_rows(receiver));
-        let hash = hash?;
+        let mut checkpoint = None;
+        let place = &mut checkpoint;
+        let hash = carry(
+            &self.budget,
+            |sender| async move {
+                *place = Some(self.target.read_exact(table, &sender).await?);
+                Ok(())
+            },
+            hash_rows,
+        )
+        .await?;
         let checkpoint = checkpoint.ok_or_else(|| super::unknown_table(&table.name))?;
         Ok((hash, checkpoint.applied_to))
     }
