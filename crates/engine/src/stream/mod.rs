@@ -13,7 +13,7 @@ use crate::pipe::Budget;
 use crate::policy::{cancelled, retry};
 use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
 use crate::progress::Board;
-use crate::state::{Checkpoint, TableStage};
+use crate::state::{Checkpoint, TableStage, TableState};
 use group::Group;
 use reader::{Reader, Reply};
 use std::sync::Arc;
@@ -47,10 +47,38 @@ impl Stream {
         cancel: &CancellationToken,
     ) -> Result<Checkpoint, Fault> {
         retry("the stream", &self.board, cancel, || {
-            let stop_at = stop_at.clone();
-            async move { Session::open(self).await?.run(stop_at, cancel).await }
+            self.attempt(stop_at.clone(), cancel)
         })
         .await
+    }
+
+    /// A table that cannot be written stops alone; the others are read again from the stored
+    /// checkpoint, since workers may have committed parts of the group that failed.
+    async fn attempt(
+        &self,
+        stop_at: watch::Receiver<Option<Position>>,
+        cancel: &CancellationToken,
+    ) -> Result<Checkpoint, Fault> {
+        loop {
+            let session = Session::open(self).await?;
+            let fault = match session.run(stop_at.clone(), cancel).await {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(fault) => fault,
+            };
+            let Scope::Table(table) = &fault.scope else {
+                return Err(fault);
+            };
+            let task = self.target.stored().await?.ok_or_else(no_checkpoint)?;
+            let is_live =
+                |state: &TableState| state.table.name == *table && state.stopped.is_none();
+            if fault.class != Class::Operator || !task.tables.iter().any(is_live) {
+                return Err(fault);
+            }
+            let position = task.checkpoint.ok_or_else(no_checkpoint)?.applied_to;
+            tracing::error!(%table, code = fault.code, %position, "table stopped: {fault}");
+            self.target.stop_table(&fault, &position).await?;
+            self.board.stopped(table, &fault.message);
+        }
     }
 }
 
