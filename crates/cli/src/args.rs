@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use wherry_model::task::{ByteSize, StopWrites, TlsMode};
+use wherry_model::task::{ByteSize, ConflictPolicy, StopWrites, TlsMode};
 
 /// Moves a live MySQL-compatible database to another one: schema, rows, and every change made
 /// meanwhile, with proof that both are equal.
@@ -172,6 +172,10 @@ pub struct TaskArgs {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub databases: Option<Vec<String>>,
 
+    /// Tables that the target has already: fail or keep [default: fail]
+    #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
+    pub policy: Option<ConflictPolicy>,
+
     #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
@@ -260,6 +264,14 @@ pub struct TuningArgs {
 
 fn parse_size(text: &str) -> Result<ByteSize, String> {
     ByteSize::try_from(text.to_owned())
+}
+
+fn parse_policy(text: &str) -> Result<ConflictPolicy, String> {
+    match text {
+        "fail" => Ok(ConflictPolicy::Fail),
+        "keep" => Ok(ConflictPolicy::Keep),
+        _ => Err("expected fail or keep".to_owned()),
+    }
 }
 
 fn parse_tls_mode(text: &str) -> Result<TlsMode, String> {

@@ -252,6 +252,7 @@ mod tests {
             definition: String::new(),
             row_count_estimate: 10,
             byte_count_estimate: 100,
+            adopted: None,
         };
         let position = Position::new("bin.000002", 99, None);
         let state = TableState {

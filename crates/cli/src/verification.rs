@@ -59,6 +59,13 @@ fn text(report: &Report) -> String {
     for explained in &report.schema_explained {
         lines.push(format!("  definition differs by rule: {explained}"));
     }
+    for table in report.tables.iter().filter(|table| table.kept > 0) {
+        lines.push(format!(
+            "  {}: {} of the target's own, kept by the policy",
+            table.table,
+            number(table.kept, "row", "rows")
+        ));
+    }
     push_rows(&mut lines, &report.mismatches, report.mismatch_count);
     push_rows(&mut lines, &report.unsettled, report.unsettled_count);
     for left_out in &report.left_out {
@@ -103,6 +110,13 @@ fn row_text(row: &ReportRow) -> String {
 }
 
 fn verdict(report: &Report) -> String {
+    let kept: u64 = report.tables.iter().map(|table| table.kept).sum();
+    if is_clean(report) && kept > 0 {
+        return format!(
+            "equal but for {} that the policy `keep` left as the target had them",
+            number(kept, "row", "rows")
+        );
+    }
     if is_clean(report) {
         return "equal: every row compared is the same on both sides".to_owned();
     }
@@ -139,6 +153,7 @@ mod tests {
                 ranges: 3,
                 rows: 1500,
                 bytes: 2048,
+                kept: 0,
             }],
             seconds: 2,
             ..Report::default()
@@ -163,6 +178,20 @@ mod tests {
              equal: every row compared is the same on both sides"
         );
         assert!(is_clean(&clean()));
+    }
+
+    #[test]
+    fn kept_rows_are_told() {
+        let mut report = clean();
+        report.tables[0].kept = 2;
+        let text = text(&report);
+        assert!(text.contains("`s`.`a`: 2 rows of the target's own, kept by the policy"));
+        assert!(
+            text.ends_with(
+                "equal but for 2 rows that the policy `keep` left as the target had them"
+            )
+        );
+        assert!(is_clean(&report));
     }
 
     #[test]

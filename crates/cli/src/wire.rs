@@ -75,6 +75,8 @@ pub struct ReportTable {
     pub ranges: u64,
     pub rows: u64,
     pub bytes: u64,
+    /// Rows that differ or stand only in the target, as the policy `keep` allows.
+    pub kept: u64,
 }
 
 /// One row by its key.
@@ -282,6 +284,7 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
             ranges: table.ranges,
             rows: table.rows,
             bytes: table.bytes,
+            kept: table.kept,
         });
     }
     for difference in &report.schema {

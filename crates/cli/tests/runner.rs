@@ -17,6 +17,8 @@ pub struct Wherry {
     source: String,
     target: String,
     databases: Vec<String>,
+    /// Further YAML under `select`, in flow style.
+    select: String,
     /// Further YAML for the task file.
     extra: String,
 }
@@ -81,8 +83,16 @@ impl Wherry {
             source: source.to_owned(),
             target: target.to_owned(),
             databases: databases.iter().map(|name| (*name).to_owned()).collect(),
+            select: String::new(),
             extra: String::new(),
         }
+    }
+
+    /// Adds keys under `select`, like `policy: keep`.
+    #[must_use]
+    pub fn select(mut self, yaml: &str) -> Wherry {
+        self.select = format!(", {yaml}");
+        self
     }
 
     /// Adds YAML lines to the task file.
@@ -109,10 +119,11 @@ impl Wherry {
     fn task_file(&self) -> std::path::PathBuf {
         let path = self.folder.path().join("task.yaml");
         let text = format!(
-            "task: test\nsource: {{url: \"{}\"}}\ntarget: {{url: \"{}\"}}\nselect: {{databases: [{}]}}\n{}\n",
+            "task: test\nsource: {{url: \"{}\"}}\ntarget: {{url: \"{}\"}}\nselect: {{databases: [{}]{}}}\n{}\n",
             self.source,
             self.target,
             self.databases.join(", "),
+            self.select,
             self.extra
         );
         std::fs::write(&path, text).expect("the task file can be written");

@@ -177,6 +177,10 @@ pub trait Target: RowReader {
     /// Stores the end of idempotent replay.
     async fn set_end(&self, end: &Position) -> Result<(), Fault>;
 
+    /// Marks those tables whose own version in the target is to be used, because their policy is
+    /// `keep` and the task has not made them. Refuses one that does not suit.
+    async fn adopt(&self, selection: &SelectSpec, states: &mut [TableState]) -> Result<(), Fault>;
+
     /// Stores a table with its start and stage, forgetting its chunks and owed keys.
     async fn plan_table(&self, state: &TableState) -> Result<(), Fault>;
 

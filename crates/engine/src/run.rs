@@ -231,7 +231,10 @@ impl Runner {
         self.target
             .set_checkpoint(&Checkpoint::at(plan.start.clone()))
             .await?;
-        let states = plan.states();
+        let mut states = plan.states();
+        self.target
+            .adopt(&self.options.selection, &mut states)
+            .await?;
         for old in &task.tables {
             if !states
                 .iter()

@@ -21,4 +21,4 @@ pub use name::TableName;
 pub use phase::Phase;
 pub use position::Position;
 pub use row::{Row, RowBatch, RowWriter};
-pub use table::{Column, ColumnKind, Exactness, Key, KeyPart, Table};
+pub use table::{Adopted, Column, ColumnKind, Exactness, Key, KeyPart, Table};

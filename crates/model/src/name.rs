@@ -17,6 +17,35 @@ impl TableName {
             table: table.into(),
         }
     }
+
+    /// Reads what a user writes: `shop.orders`, or in backticks where a name holds a point or a
+    /// backtick, as [`Display`](fmt::Display) prints it.
+    pub fn parse(text: &str) -> Option<TableName> {
+        let (database, rest) = parse_part(text)?;
+        let (table, rest) = parse_part(rest.strip_prefix('.')?)?;
+        rest.is_empty().then(|| TableName::new(database, table))
+    }
+}
+
+/// One name at the head of a text, and what follows it.
+fn parse_part(text: &str) -> Option<(String, &str)> {
+    let Some(mut rest) = text.strip_prefix('`') else {
+        let end = text.find(['.', '`']).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        return (!name.is_empty()).then(|| (name.to_owned(), rest));
+    };
+    let mut name = String::new();
+    loop {
+        let (part, behind) = rest.split_once('`')?;
+        name.push_str(part);
+        match behind.strip_prefix('`') {
+            Some(behind) => {
+                name.push('`');
+                rest = behind;
+            }
+            None => return (!name.is_empty()).then_some((name, behind)),
+        }
+    }
 }
 
 /// Prints the qualified and quoted name, ready for SQL and for messages.
@@ -39,5 +68,18 @@ mod tests {
     fn hostile_names_stay_names() {
         let name = TableName::new("a`b", "c`; DROP TABLE x; --");
         assert_eq!(name.to_string(), "`a``b`.`c``; DROP TABLE x; --`");
+        assert_eq!(TableName::parse(&name.to_string()), Some(name));
+    }
+
+    #[test]
+    fn names_are_read_as_users_write_them() {
+        let name = |database: &str, table: &str| Some(TableName::new(database, table));
+        assert_eq!(TableName::parse("shop.orders"), name("shop", "orders"));
+        assert_eq!(TableName::parse("`a.b`.c"), name("a.b", "c"));
+        assert_eq!(TableName::parse("shop"), None);
+        assert_eq!(TableName::parse("shop."), None);
+        assert_eq!(TableName::parse("a.b.c"), None);
+        assert_eq!(TableName::parse("``.c"), None);
+        assert_eq!(TableName::parse("`a.c"), None);
     }
 }

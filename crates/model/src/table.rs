@@ -19,6 +19,17 @@ pub struct Table {
     /// Estimates of the source, for order and progress only.
     pub row_count_estimate: u64,
     pub byte_count_estimate: u64,
+    /// Set where the target's own table is used as it was found (policy `keep`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
+}
+
+/// How the target's own table differs from the source's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// Indices into `Table::columns` of those that the target does not have. Their value is NULL
+    /// in every row of this table, whichever side it was read from.
+    pub left_out: Vec<usize>,
 }
 
 impl Table {
@@ -38,13 +49,20 @@ impl Table {
             .any(|part| self.columns[part.column].nullable)
     }
 
-    /// Indices of the columns that are written: all but generated ones.
+    /// Indices of the columns that are written: all but generated and left out ones.
     pub fn written_columns(&self) -> impl Iterator<Item = usize> + '_ {
-        self.columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| !column.generated)
-            .map(|(index, _)| index)
+        (0..self.columns.len()).filter(|column| self.is_written(*column))
+    }
+
+    pub fn is_written(&self, column: usize) -> bool {
+        !self.columns[column].generated && !self.is_left_out(column)
+    }
+
+    /// True where the target's own table does not have this column.
+    pub fn is_left_out(&self, column: usize) -> bool {
+        self.adopted
+            .as_ref()
+            .is_some_and(|adopted| adopted.left_out.contains(&column))
     }
 
     pub fn is_exact(&self) -> bool {

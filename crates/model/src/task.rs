@@ -107,11 +107,45 @@ pub enum TlsMode {
 pub struct SelectSpec {
     /// Names of whole databases.
     pub databases: Vec<String>,
+    /// What happens where the target has a selected table already.
+    #[serde(default)]
+    pub policy: ConflictPolicy,
+    /// Rules for single tables; they win over `policy`.
+    #[serde(default)]
+    pub tables: Vec<TableRule>,
+}
+
+/// What is special about one table.
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct TableRule {
+    /// `database.table`; names with a point stand in backticks.
+    pub table: String,
+    pub policy: ConflictPolicy,
+}
+
+/// What happens where the target has a selected table already.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConflictPolicy {
+    /// A table that holds rows is refused; an empty one is made anew.
+    #[default]
+    Fail,
+    /// The table is used as it is: the load keeps its rows, the stream overwrites them.
+    Keep,
 }
 
 impl SelectSpec {
     pub fn includes(&self, table: &TableName) -> bool {
         self.includes_database(&table.database)
+    }
+
+    /// The table's own rule, else that of the whole selection.
+    pub fn policy_of(&self, table: &TableName) -> ConflictPolicy {
+        self.tables
+            .iter()
+            .find(|rule| TableName::parse(&rule.table).as_ref() == Some(table))
+            .map_or(self.policy, |rule| rule.policy)
     }
 
     pub fn includes_database(&self, database: &str) -> bool {

@@ -150,7 +150,7 @@ fn read_range_statement(
     version: &ServerVersion,
 ) -> Result<Vec<u8>, Fault> {
     let mut sql = b"SELECT ".to_vec();
-    push_select_list(&mut sql, table.columns.iter(), version);
+    push_row_list(&mut sql, table, version);
     match table.identity() {
         Some(key) => {
             push_from(&mut sql, table, Some(key));
@@ -171,7 +171,7 @@ fn read_keys_statement(
 ) -> Result<Vec<u8>, Fault> {
     let key = identity(table)?;
     let mut sql = b"SELECT ".to_vec();
-    push_select_list(&mut sql, table.columns.iter(), version);
+    push_row_list(&mut sql, table, version);
     push_from(&mut sql, table, Some(key));
     sql.extend_from_slice(b" WHERE ");
     match key.parts.as_slice() {
@@ -211,6 +211,20 @@ fn compares_well_in_a_list(column: &Column) -> bool {
             | ColumnKind::Binary { .. }
             | ColumnKind::Varbinary { .. }
     )
+}
+
+/// Appends every column of the table, so that a row of the answer is a row of the table.
+fn push_row_list(sql: &mut Vec<u8>, table: &Table, version: &ServerVersion) {
+    for (index, column) in table.columns.iter().enumerate() {
+        if index > 0 {
+            sql.push(b',');
+        }
+        if table.is_left_out(index) {
+            sql.extend_from_slice(b"NULL");
+        } else {
+            push_select_list(sql, std::iter::once(column), version);
+        }
+    }
 }
 
 /// Appends the columns so that the server answers with canonical values.
@@ -362,6 +376,7 @@ mod tests {
             definition: String::new(),
             row_count_estimate: 0,
             byte_count_estimate: 0,
+            adopted: None,
         }
     }
 

@@ -5,8 +5,8 @@ use crate::report::Failure;
 use crate::taskfile::TaskFile;
 use std::collections::BTreeSet;
 use url::Url;
-use wherry_model::Fault;
 use wherry_model::task::{EndpointSpec, TaskSpec, TlsMode};
+use wherry_model::{Fault, TableName};
 
 /// Smallest memory that holds one row of 16 MiB in each of its copies beside the program.
 const MEMORY_BYTES_MIN: u64 = 128 << 20;
@@ -69,6 +69,7 @@ fn flag_of(key: &str) -> &'static str {
         ["target", "url"] => "--target",
         ["source", "tls", ..] => "--source-tls and its companions",
         ["target", "tls", ..] => "--target-tls and its companions",
+        ["select", "policy"] => "--policy",
         ["select", ..] => "--databases",
         ["load", "readers"] => "--readers",
         ["load", "writers"] => "--writers",
@@ -85,6 +86,7 @@ fn is_given(key: &str, args: &TaskArgs) -> bool {
         "--source" => args.source.source_url.is_some(),
         "--target" => args.target.target_url.is_some(),
         "--databases" => args.databases.is_some(),
+        "--policy" => args.policy.is_some(),
         "--readers" => args.tuning.readers.is_some(),
         "--writers" => args.tuning.writers.is_some(),
         "--workers" => args.tuning.workers.is_some(),
@@ -102,6 +104,7 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     let target = address(&spec.target, "target")?;
     check_state_database(spec)?;
     check_databases(spec)?;
+    check_table_rules(spec)?;
     if source == target {
         return Err(Problem::new(
             "CLI-015",
@@ -254,6 +257,39 @@ fn check_databases(spec: &TaskSpec) -> Result<(), Problem> {
                 key,
                 format!("database `{shown}` {what} and cannot be moved"),
                 "Remove it from the selection.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_table_rules(spec: &TaskSpec) -> Result<(), Problem> {
+    let mut seen = BTreeSet::new();
+    for (index, rule) in spec.select.tables.iter().enumerate() {
+        let key = format!("select.tables.{index}.table");
+        let shown = rule.table.escape_debug();
+        let Some(name) = TableName::parse(&rule.table) else {
+            return Err(Problem::new(
+                "CLI-024",
+                key,
+                format!("`{shown}` is not the name of a table"),
+                "Write it like shop.orders; a name with a point stands in backticks.",
+            ));
+        };
+        if !spec.select.includes(&name) {
+            return Err(Problem::new(
+                "CLI-024",
+                key,
+                format!("table `{shown}` is in no selected database"),
+                "Add its database to select.databases, or remove the rule.",
+            ));
+        }
+        if !seen.insert(name) {
+            return Err(Problem::new(
+                "CLI-024",
+                key,
+                format!("table `{shown}` has two rules"),
+                "Keep one of the two.",
             ));
         }
     }

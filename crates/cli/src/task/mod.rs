@@ -99,6 +99,7 @@ fn from_flags(args: &TaskArgs) -> Result<TaskSpec, Failure> {
         target: endpoint(required(&args.target.target_url, "--target")?),
         select: SelectSpec {
             databases: databases?,
+            ..SelectSpec::default()
         },
         load: LoadSpec::default(),
         stream: StreamSpec::default(),
@@ -131,6 +132,7 @@ fn missing(flag: &str) -> Failure {
 fn apply_flags(spec: &mut TaskSpec, args: &TaskArgs, stop: &StopArgs) {
     replace(&mut spec.task, args.task.clone().map(Some));
     replace(&mut spec.select.databases, args.databases.clone());
+    replace(&mut spec.select.policy, args.policy);
     apply_source(&mut spec.source, &args.source);
     apply_target(&mut spec.target, &args.target);
     apply_tuning(spec, &args.tuning);

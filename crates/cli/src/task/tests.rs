@@ -198,10 +198,10 @@ fn broken_shapes() {
         "unknown key `slect`",
     );
     broken(
-        &base("select: {databases: [a], tables: [b]}\n"),
+        &base("select: {databases: [a], filters: [b]}\n"),
         "CLI-003",
-        "tables",
-        "Use `databases`",
+        "filters",
+        "Use one of `databases`, `policy` or `tables`",
     );
     let readers = |value: &str| base(&format!("{SELECT}load: {{readers: {value}}}\n"));
     broken(&readers("many"), "CLI-004", "many", "whole number");
@@ -348,6 +348,27 @@ fn broken_values() {
         "CLI-013",
         "a]",
         "`a` stands there twice",
+    );
+    let rules = |list: &str| databases(&format!("[a], tables: {list}"));
+    let keep = |table: &str| rules(&format!("[{{table: {table}, policy: keep}}]"));
+    broken(
+        &keep("a"),
+        "CLI-024",
+        "a, policy",
+        "is not the name of a table",
+    );
+    broken(&keep("b.t"), "CLI-024", "b.t", "is in no selected database");
+    broken(
+        &rules("[{table: a.t, policy: keep}, {table: a.t, policy: fail}]"),
+        "CLI-024",
+        "a.t, policy: fail",
+        "has two rules",
+    );
+    broken(
+        &rules("[{table: a.t, policy: drop}]"),
+        "CLI-004",
+        "drop",
+        "Use one of `fail` or `keep`",
     );
     broken(
         &databases("[wherry]"),

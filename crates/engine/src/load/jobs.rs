@@ -24,7 +24,7 @@ const STARTED_AGAIN: &str = "LOAD-003";
 
 enum Job {
     Chunk { table: Arc<OpenTable>, chunk: Chunk },
-    Exact { state: TableState },
+    Exact { state: Box<TableState> },
     Indexes { table: Arc<OpenTable> },
 }
 
@@ -100,7 +100,7 @@ async fn work(shared: Arc<Shared>) -> Result<(), Fault> {
         }
         let result = match job {
             Job::Chunk { table, chunk } => shared.load_chunk(&table, &chunk).await,
-            Job::Exact { state } => shared.load_exact(state).await,
+            Job::Exact { state } => shared.load_exact(*state).await,
             Job::Indexes { table } => shared.finish_job(&table).await,
         };
         if let Err(fault) = result {
@@ -143,6 +143,7 @@ impl Shared {
 
     async fn feed_table(&self, state: TableState, sender: &mpsc::Sender<Job>) -> Result<(), Fault> {
         if state.table.is_exact() && state.stage < TableStage::Copied {
+            let state = Box::new(state);
             let _ = sender.send(Job::Exact { state }).await;
             return Ok(());
         }

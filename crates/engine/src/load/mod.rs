@@ -175,6 +175,10 @@ impl Load {
             if !changed {
                 continue;
             }
+            if let Some(old) = old.filter(|old| old.table.adopted.is_some()) {
+                self.stop_adopted(old, moved).await?;
+                continue;
+            }
             // A table that entered the plan starts at the DDL that brought it, which `fresh`
             // need not see again; its own start is only earlier where it does.
             if let Some(moved) = moved
@@ -187,8 +191,29 @@ impl Load {
                 state.table.name
             ));
             self.board.loaded(&state.table.name, 0, 0);
+            self.target
+                .adopt(&self.selection, std::slice::from_mut(&mut state))
+                .await?;
             self.target.plan_table(&state).await?;
         }
+        Ok(())
+    }
+
+    /// What was loaded of an adopted table cannot be told from the target's own rows, so its load
+    /// cannot start again.
+    async fn stop_adopted(&self, old: &TableState, moved: Option<&Position>) -> Result<(), Fault> {
+        let name = &old.table.name;
+        let fault = Fault::operator(
+            "LOAD-005",
+            format!("definition of table {name} changed while it was loaded into a table of the target's own"),
+        )
+        .hint("Load the table anew in a task of its own when its definition rests.")
+        .table(name);
+        tracing::error!(table = %name, code = fault.code, "table stopped: {fault}");
+        self.target
+            .stop_table(&fault, moved.unwrap_or(&old.start))
+            .await?;
+        self.board.stopped(name, &fault.message);
         Ok(())
     }
 }

@@ -47,8 +47,8 @@ impl Verify {
             report.rows += source.rows;
             report.bytes += source.bytes;
             if source != target {
-                self.narrow(table, range, source.rows.max(target.rows), &mut suspects)
-                    .await?;
+                let rows = source.rows.max(target.rows);
+                report.kept += self.narrow(table, range, rows, &mut suspects).await?;
             }
             if upper.is_none() || suspects.len() >= SUSPECT_COUNT_MAX {
                 return Ok(suspects);
@@ -57,18 +57,20 @@ impl Verify {
         }
     }
 
-    /// Splits an unequal range until its keys can be listed, then lists those that differ.
+    /// Splits an unequal range until its keys can be listed, then lists those that differ. Returns
+    /// how many rows may differ because the target keeps its own.
     async fn narrow(
         &self,
         table: &Table,
         range: KeyRange,
         rows: u64,
         suspects: &mut Vec<Row>,
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
+        let mut kept = 0;
         let mut open = vec![(range, rows)];
         while let Some((range, rows)) = open.pop() {
             if suspects.len() >= SUSPECT_COUNT_MAX {
-                return Ok(());
+                break;
             }
             let middle = if rows > LIST_ROW_COUNT_MAX {
                 self.middle(table, &range, rows).await?
@@ -76,7 +78,7 @@ impl Verify {
                 None
             };
             let Some(middle) = middle else {
-                self.list(table, &range, suspects).await?;
+                kept += self.list(table, &range, suspects).await?;
                 continue;
             };
             let low = KeyRange {
@@ -94,7 +96,7 @@ impl Verify {
                 }
             }
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// A key that splits the range, taken from the side that has one inside it.
@@ -176,18 +178,25 @@ impl Verify {
         table: &Table,
         range: &KeyRange,
         suspects: &mut Vec<Row>,
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
         let source = self.row_hashes(&*self.source, table, range);
         let target = self.row_hashes(&*self.target, table, range);
         let (source, target) = tokio::join!(source, target);
         let (source, mut target) = (source?, target?);
+        let keeps = table.adopted.is_some();
+        let mut kept = 0;
         for (key, hash) in source {
-            if target.remove(&key) != Some(hash) {
-                suspects.push(key);
+            match target.remove(&key) {
+                Some(there) if there == hash => {}
+                Some(_) if keeps => kept += 1,
+                _ => suspects.push(key),
             }
         }
+        if keeps {
+            return Ok(kept + target.len() as u64);
+        }
         suspects.extend(target.into_keys());
-        Ok(())
+        Ok(0)
     }
 
     async fn row_hashes(

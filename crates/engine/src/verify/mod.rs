@@ -138,8 +138,12 @@ impl Verify {
     /// The tables as the source defines them now, for the schema's comparison.
     async fn current_tables(&self, task: &StoredTask) -> Result<Vec<Table>, Fault> {
         let catalog = self.source.catalog(&self.selection).await?;
-        let known = |table: &Table| live(task).any(|state| state.table.name == table.name);
-        Ok(catalog.tables.into_iter().filter(known).collect())
+        let known = |mut table: Table| {
+            let state = live(task).find(|state| state.table.name == table.name)?;
+            table.adopted = state.table.adopted.clone();
+            Some(table)
+        };
+        Ok(catalog.tables.into_iter().filter_map(known).collect())
     }
 }
 

@@ -59,6 +59,8 @@ pub struct TableReport {
     pub mismatches: Vec<Mismatch>,
     /// Keys whose rows changed at every look, with why nothing can be said of them.
     pub unsettled: Vec<(Row, String)>,
+    /// Rows of an adopted table that differ or stand only in the target, as its policy allows.
+    pub kept: u64,
 }
 
 impl TableReport {
@@ -70,6 +72,7 @@ impl TableReport {
             bytes: 0,
             mismatches: Vec::new(),
             unsettled: Vec::new(),
+            kept: 0,
         }
     }
 }

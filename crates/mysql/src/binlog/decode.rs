@@ -134,11 +134,16 @@ impl RowPlan {
         let begin = out.len();
         let nulls = cursor.bytes(self.codecs.len().div_ceil(8))?;
         for (index, codec) in self.codecs.iter().enumerate() {
-            if nulls[index / 8] & (1 << (index % 8)) != 0 {
+            let begin = out.len();
+            let is_null = nulls[index / 8] & (1 << (index % 8)) != 0;
+            spans[index] = match is_null {
+                true => None,
+                false => Some(codec.push(cursor, out, scratch)?),
+            };
+            if is_null || self.table.is_left_out(index) {
+                out.truncate(begin);
                 push_value(out, None);
                 spans[index] = None;
-            } else {
-                spans[index] = Some(codec.push(cursor, out, scratch)?);
             }
         }
         Ok(begin..out.len())

@@ -207,6 +207,7 @@ mod tests {
             definition: String::new(),
             row_count_estimate: 0,
             byte_count_estimate: 0,
+            adopted: None,
         }
     }
 

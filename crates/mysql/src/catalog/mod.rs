@@ -227,6 +227,7 @@ async fn collect_tables(
             definition: String::new(),
             row_count_estimate: number(&rows, row, 4).unwrap_or(0),
             byte_count_estimate: number(&rows, row, 5).unwrap_or(0),
+            adopted: None,
         };
         let draft = Draft {
             table,

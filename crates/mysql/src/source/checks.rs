@@ -374,6 +374,7 @@ mod tests {
             definition: String::new(),
             row_count_estimate: 0,
             byte_count_estimate: bytes,
+            adopted: None,
         };
         let plain = Cloud::default();
         let aurora = Cloud {

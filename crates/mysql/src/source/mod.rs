@@ -275,12 +275,14 @@ mod tests {
         for name in ["mysql", "SYS", "information_schema", "Performance_Schema"] {
             let selection = SelectSpec {
                 databases: vec!["shop".to_owned(), name.to_owned()],
+                ..SelectSpec::default()
             };
             let fault = refuse_system_databases(&selection).expect_err("refused");
             assert_eq!(fault.code, "SRC-014");
         }
         let selection = SelectSpec {
             databases: vec!["mysql_shop".to_owned()],
+            ..SelectSpec::default()
         };
         assert!(refuse_system_databases(&selection).is_ok());
     }

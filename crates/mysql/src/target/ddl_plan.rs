@@ -16,6 +16,9 @@ use wherry_model::{Class, DdlKind, Exactness, Fault, Table, TableName};
 
 impl Inner {
     pub(super) async fn plan(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        if let Some(plan) = self.plan_adopted(request)? {
+            return Ok(plan);
+        }
         match request.ddl.kind {
             DdlKind::CreateTable | DdlKind::CreateTableSelect => self.plan_create(request).await,
             DdlKind::AlterTable => self.plan_alter(request).await,
@@ -26,6 +29,39 @@ impl Inner {
             DdlKind::DropDatabase => self.plan_drop_database(request).await,
             DdlKind::Unsupported => self.plan_unsupported(request),
         }
+    }
+
+    /// A table that is the target's own is not Wherry's to change: every table that such a
+    /// statement names stops. `None` where it names none.
+    fn plan_adopted(&self, request: &Request<'_>) -> Result<Option<Plan>, Fault> {
+        let makes = matches!(
+            request.ddl.kind,
+            DdlKind::CreateTable | DdlKind::CreateTableSelect
+        );
+        if makes && !request.statement.or_replace {
+            return Ok(None);
+        }
+        let live: Vec<&TableName> = request
+            .stored
+            .keys()
+            .filter(|name| {
+                request
+                    .tracked(name)
+                    .is_some_and(|stored| stored.state.stopped.is_none())
+            })
+            .collect();
+        if !live.iter().any(|name| request.is_adopted(name)) {
+            return Ok(None);
+        }
+        let mut plan = Plan::default();
+        for name in live {
+            let refusal = cannot_carry(
+                name,
+                "it names a table that the target had before and that the policy keeps as it is",
+            );
+            self.plan_stop(request, &mut plan, name, &refusal)?;
+        }
+        Ok(Some(plan))
     }
 
     async fn plan_create(&self, request: &Request<'_>) -> Result<Plan, Fault> {
@@ -311,13 +347,20 @@ impl Inner {
         let Some(task) = self.stored().await? else {
             return Ok(plan);
         };
-        let tables: Vec<TableName> = task
+        let (adopted, made): (Vec<TableState>, Vec<TableState>) = task
             .tables
             .into_iter()
             .filter(|state| !state.start.reaches(&request.ddl.end))
-            .map(|state| state.table.name)
-            .filter(|name| name.database == database)
-            .collect();
+            .filter(|state| state.table.name.database == database)
+            .partition(|state| state.table.adopted.is_some());
+        for state in adopted.iter().filter(|state| state.stopped.is_none()) {
+            let refusal = cannot_carry(
+                &state.table.name,
+                "the target had it before the task, so it is not dropped there",
+            );
+            self.plan_stop(request, &mut plan, &state.table.name, &refusal)?;
+        }
+        let tables: Vec<TableName> = made.into_iter().map(|state| state.table.name).collect();
         for table in &tables {
             plan.legs.push(drop_leg(table));
             plan.states.extend(self.state.forget_table(table));
@@ -451,6 +494,7 @@ fn unknown_table(name: &TableName) -> Table {
         definition: String::new(),
         row_count_estimate: 0,
         byte_count_estimate: 0,
+        adopted: None,
     }
 }
 

@@ -71,6 +71,12 @@ impl Request<'_> {
         self.selection.includes(table)
     }
 
+    pub(super) fn is_adopted(&self, table: &TableName) -> bool {
+        self.stored
+            .get(table)
+            .is_some_and(|stored| stored.state.table.adopted.is_some())
+    }
+
     /// The stored state of a table that follows the stream at this place.
     pub(super) fn tracked(&self, table: &TableName) -> Option<&StoredTable> {
         self.stored

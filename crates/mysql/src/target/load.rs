@@ -40,7 +40,10 @@ impl Inner {
         {
             return Ok(done);
         }
-        let outcome = if self.local_infile_off.load(Ordering::Relaxed) {
+        let outcome = if table.adopted.is_some() {
+            self.insert_kept(transaction.session(), table, &mut rows)
+                .await?
+        } else if self.local_infile_off.load(Ordering::Relaxed) {
             self.insert_chunk(&mut transaction, table, &mut rows)
                 .await?
         } else {

@@ -5,6 +5,7 @@
 //! epoch (`transaction`), no change of a definition outside the DDL road (`road`).
 //! Read on in `state` for what is stored, `load` and `apply` for rows, `definition_change` for DDL.
 
+mod adopt;
 mod apply;
 mod claim;
 mod commit;
@@ -14,6 +15,7 @@ mod exact;
 mod fault;
 mod feed;
 mod idempotent;
+mod keep;
 mod load;
 mod owed;
 mod precheck;
@@ -261,6 +263,10 @@ impl Target for MysqlTarget {
 
     async fn drop_table(&self, table: &TableName) -> Result<(), Fault> {
         self.inner.drop_table(table).await
+    }
+
+    async fn adopt(&self, selection: &SelectSpec, states: &mut [TableState]) -> Result<(), Fault> {
+        self.inner.adopt(selection, states).await
     }
 
     async fn set_stage(&self, table: &TableName, stage: TableStage) -> Result<(), Fault> {

@@ -3,11 +3,12 @@
 //! Owns the items `target-*`. Tries privileges by using them and leaves nothing behind.
 
 use super::Inner;
+use super::adopt::fit_in;
 use super::fault;
 use super::schema::holds_rows;
 use crate::session::{RowSet, Session, SessionKind};
 use wherry_model::name::quote;
-use wherry_model::task::SelectSpec;
+use wherry_model::task::{ConflictPolicy, SelectSpec};
 use wherry_model::{CheckItem, Exactness, Fault, Table, TableName};
 
 /// Names shown as evidence.
@@ -46,7 +47,8 @@ impl Inner {
         items.push(check_primaries(&mut session).await?);
         let privileges = self.check_privileges(&mut session, selection).await?;
         items.extend(privileges);
-        items.push(self.check_empty(&mut session, tables).await?);
+        items.push(self.check_empty(&mut session, selection, tables).await?);
+        items.extend(self.check_adopted(&mut session, selection, tables).await?);
         items.push(check_names(&mut session, tables).await?);
         items.push(check_local_infile(&mut session).await?);
         items.push(check_packet(&mut session, tables).await?);
@@ -91,11 +93,15 @@ impl Inner {
     async fn check_empty(
         &self,
         session: &mut Session,
+        selection: &SelectSpec,
         tables: &[Table],
     ) -> Result<CheckItem, Fault> {
         const ID: &str = "target-empty";
         let mut foreign = Vec::new();
         for table in tables {
+            if selection.policy_of(&table.name) == ConflictPolicy::Keep {
+                continue;
+            }
             if holds_rows(session, &table.name).await? && !self.is_made(&table.name).await? {
                 foreign.push(table.name.to_string());
             }
@@ -110,8 +116,47 @@ impl Inner {
                 foreign.len(),
                 shown(&foreign)
             ),
-            "Empty or drop these tables in the target.",
+            "Empty or drop these tables in the target, or give them the policy `keep`.",
         ))
+    }
+
+    /// Whether tables that the target has already can be used as they are; nothing without any.
+    async fn check_adopted(
+        &self,
+        session: &mut Session,
+        selection: &SelectSpec,
+        tables: &[Table],
+    ) -> Result<Vec<CheckItem>, Fault> {
+        const ID: &str = "target-tables";
+        const FIX: &str =
+            "Change these tables in the target, or drop them there and let Wherry make them.";
+        let mut problems = Vec::new();
+        let mut notes = Vec::new();
+        let mut used = 0;
+        for table in tables {
+            let name = &table.name;
+            if selection.policy_of(name) != ConflictPolicy::Keep || self.is_made(name).await? {
+                continue;
+            }
+            let Some(fit) = fit_in(session, table).await? else {
+                continue;
+            };
+            used += 1;
+            problems.extend(fit.problems.iter().map(|text| format!("{name}: {text}")));
+            notes.extend(fit.notes.iter().map(|text| format!("{name}: {text}")));
+        }
+        Ok(if !problems.is_empty() {
+            vec![CheckItem::fail(ID, shown(&problems), FIX)]
+        } else if !notes.is_empty() {
+            vec![CheckItem::warn(ID, shown(&notes), FIX)]
+        } else if used > 0 {
+            vec![CheckItem::pass(
+                ID,
+                format!("{used} tables of the target are used as they are"),
+            )]
+        } else {
+            Vec::new()
+        })
     }
 
     /// True where this task made the table; false where Wherry's tables do not exist.

@@ -50,6 +50,9 @@ impl Inner {
 
     /// Makes the table anew, empty.
     pub(super) async fn create_table(&self, table: &Table, defer: bool) -> Result<(), Fault> {
+        if table.adopted.is_some() {
+            return Ok(());
+        }
         let name = &table.name;
         let definition = self.definition_for_target(table).await?;
         let Some(stored) = self.stored_table(name).await? else {
@@ -98,6 +101,9 @@ impl Inner {
 
     /// Adds every key of the definition that the target does not have yet, by one ALTER.
     pub(super) async fn add_indexes(&self, table: &Table) -> Result<(), Fault> {
+        if table.adopted.is_some() {
+            return Ok(());
+        }
         let name = &table.name;
         let wanted = self.definition_for_target(table).await?;
         let mut road = self.open_road().await?;
@@ -120,6 +126,9 @@ impl Inner {
     /// Adds every foreign key that the target does not have yet. Checks are off while it is added,
     /// because the anti-join has proved it and a check would copy the table.
     pub(super) async fn add_foreign_keys(&self, table: &Table) -> Result<(), Fault> {
+        if table.adopted.is_some() {
+            return Ok(());
+        }
         let name = &table.name;
         let wanted = self.definition_for_target(table).await?;
         if wanted.foreign_keys.is_empty() {
@@ -183,10 +192,15 @@ impl Inner {
             let differences =
                 rules::diff(&table.definition, &text, name, self.source_dialect(), to)
                     .map_err(|refusal| Fault::from(refusal).table(name))?;
-            found.extend(differences.into_iter().map(|difference| SchemaDifference {
-                table: name.clone(),
-                description: difference.description,
-                rule: difference.rule,
+            found.extend(differences.into_iter().map(|difference| {
+                SchemaDifference {
+                    table: name.clone(),
+                    description: difference.description,
+                    rule: table
+                        .adopted
+                        .as_ref()
+                        .map_or(difference.rule, |_| Some("keep")),
+                }
             }));
         }
         session.close().await;

@@ -41,12 +41,9 @@ pub(super) fn insert_head(table: &Table) -> Vec<u8> {
 pub(super) fn push_row(out: &mut Vec<u8>, table: &Table, encoded: &[u8]) {
     out.push(b'(');
     let mut first = true;
-    for (column, value) in table
-        .columns
-        .iter()
-        .zip(wherry_model::row::Values::of(encoded))
-    {
-        if column.generated {
+    let values = wherry_model::row::Values::of(encoded);
+    for (index, (column, value)) in table.columns.iter().zip(values).enumerate() {
+        if !table.is_written(index) {
             continue;
         }
         if !first {
@@ -89,6 +86,15 @@ pub(super) fn insert_rows<'a>(
 
 /// `DELETE FROM t WHERE ..` statements over keys, each with its number of keys.
 pub(super) fn delete_keys(table: &Table, keys: &[Row]) -> Vec<(Vec<u8>, usize)> {
+    key_statements("DELETE", table, keys)
+}
+
+/// `SELECT COUNT(*) FROM t WHERE ..` statements over keys, each with its number of keys.
+pub(super) fn count_keys(table: &Table, keys: &[Row]) -> Vec<(Vec<u8>, usize)> {
+    key_statements("SELECT COUNT(*)", table, keys)
+}
+
+fn key_statements(verb: &str, table: &Table, keys: &[Row]) -> Vec<(Vec<u8>, usize)> {
     let mut statements = Vec::new();
     let mut text = Vec::new();
     let mut count = 0;
@@ -107,7 +113,7 @@ pub(super) fn delete_keys(table: &Table, keys: &[Row]) -> Vec<(Vec<u8>, usize)> 
             count = 0;
         }
         if count == 0 {
-            text.extend_from_slice(format!("DELETE FROM {} WHERE ", table.name).as_bytes());
+            text.extend_from_slice(format!("{verb} FROM {} WHERE ", table.name).as_bytes());
             if let Some(column) = listed {
                 text.extend_from_slice(quote(&column.name).as_bytes());
                 text.extend_from_slice(b" IN (");
@@ -171,8 +177,8 @@ pub(super) fn delete_exact(table: &Table, before: &Row) -> Vec<u8> {
 fn update_head(table: &Table, after: &Row) -> Vec<u8> {
     let mut text = format!("UPDATE {} SET ", table.name).into_bytes();
     let mut first = true;
-    for (column, value) in table.columns.iter().zip(after.values()) {
-        if column.generated {
+    for (index, (column, value)) in table.columns.iter().zip(after.values()).enumerate() {
+        if !table.is_written(index) {
             continue;
         }
         if !first {
@@ -343,6 +349,7 @@ mod tests {
             definition: String::new(),
             row_count_estimate: 0,
             byte_count_estimate: 0,
+            adopted: None,
         }
     }
 

@@ -88,13 +88,18 @@ impl<'a> Writer<'a> {
     ) -> Result<(), WriteFault> {
         if mode == ApplyMode::Strict && careful {
             for change in changes {
-                self.strict_one(change).await?;
+                if change.table.adopted.is_some() {
+                    self.kept_one(&change.table, change, mode).await?;
+                } else {
+                    self.strict_one(change).await?;
+                }
             }
             return Ok(());
         }
         for run in runs(changes) {
             for (table, members) in by_table(&changes[run]) {
                 match mode {
+                    _ if table.adopted.is_some() => self.kept(table, &members, mode).await?,
                     ApplyMode::Idempotent => self.idempotent(table, &members).await?,
                     ApplyMode::Strict => self.strict(table, &members).await?,
                 }
@@ -329,6 +334,7 @@ mod tests {
             definition: String::new(),
             row_count_estimate: 0,
             byte_count_estimate: 0,
+            adopted: None,
         };
         Change {
             table: Arc::new(table),

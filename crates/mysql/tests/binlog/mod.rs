@@ -45,6 +45,7 @@ fn endpoint(server: &Server) -> Endpoint {
 fn selection() -> SelectSpec {
     SelectSpec {
         databases: vec!["d".to_owned()],
+        ..SelectSpec::default()
     }
 }
 

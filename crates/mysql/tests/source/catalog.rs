@@ -166,6 +166,7 @@ async fn a_zoo_of_types_and_keys_is_read() {
 
         let selection = SelectSpec {
             databases: vec!["zoo".to_owned()],
+            ..SelectSpec::default()
         };
         let catalog = source(&server)
             .catalog(&selection)
@@ -284,6 +285,7 @@ async fn what_only_mariadb_has_is_read_or_refused() {
 async fn refused(server: &Server, databases: &[&str]) -> Option<(&'static str, FaultScope)> {
     let selection = SelectSpec {
         databases: databases.iter().map(|&name| name.to_owned()).collect(),
+        ..SelectSpec::default()
     };
     match source(server).catalog(&selection).await {
         Ok(_) => None,

@@ -11,6 +11,7 @@ use wherry_testkit::{Flavour, Server, ServerOptions};
 fn selection(databases: &[&str]) -> SelectSpec {
     SelectSpec {
         databases: databases.iter().map(|&name| name.to_owned()).collect(),
+        ..SelectSpec::default()
     }
 }
 

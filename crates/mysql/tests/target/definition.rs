@@ -9,6 +9,7 @@ use wherry_model::{Ddl, DdlKind};
 fn selection() -> SelectSpec {
     SelectSpec {
         databases: vec!["d".to_owned()],
+        ..SelectSpec::default()
     }
 }
 

@@ -1,0 +1,423 @@
+//! Tables that the target has already, under the policy `keep`: used as they are, never made anew.
+//!
+//! Owns which differences between both definitions are harmless. What could lose or change a
+//! value, or hide a row from its key, refuses the table before anything is written.
+
+use super::Inner;
+use crate::catalog::{Scope, survey};
+use crate::session::{Session, SessionError, SessionKind};
+use wherry_engine::state::TableState;
+use wherry_model::task::{ConflictPolicy, SelectSpec};
+use wherry_model::{Adopted, Column, ColumnKind, Fault, Key, Table, TableName};
+
+/// How a table of the target suits the source's.
+pub(super) struct Fit {
+    pub(super) adopted: Adopted,
+    /// Differences to know about, each a lowercase fragment.
+    pub(super) notes: Vec<String>,
+    /// Differences that make the table unusable.
+    pub(super) problems: Vec<String>,
+}
+
+impl Inner {
+    /// Marks the tables whose own version in the target is to be used. Safe to repeat.
+    pub(super) async fn adopt(
+        &self,
+        selection: &SelectSpec,
+        states: &mut [TableState],
+    ) -> Result<(), Fault> {
+        let mut session = self.own_session(SessionKind::Control).await?;
+        for state in states {
+            let name = &state.table.name;
+            if selection.policy_of(name) != ConflictPolicy::Keep {
+                continue;
+            }
+            if self.stored_table(name).await?.is_some_and(|it| it.made) {
+                continue;
+            }
+            let Some(fit) = fit_in(&mut session, &state.table).await? else {
+                continue;
+            };
+            if !fit.problems.is_empty() {
+                return Err(unusable(name, &fit.problems));
+            }
+            state.table.adopted = Some(fit.adopted);
+        }
+        session.close().await;
+        Ok(())
+    }
+}
+
+/// Compares a table with the target's own; `None` where the target has none.
+pub(super) async fn fit_in(session: &mut Session, table: &Table) -> Result<Option<Fit>, Fault> {
+    let name = &table.name;
+    let mut found = survey(session, Scope::Tables(std::slice::from_ref(name))).await?;
+    if let Some(fault) = found.refused.pop() {
+        return Ok(Some(Fit {
+            adopted: Adopted::default(),
+            notes: Vec::new(),
+            problems: vec![fault.message],
+        }));
+    }
+    let Some(own) = found.tables.pop() else {
+        return Ok(None);
+    };
+    let mut fit = fit(table, &own);
+    let required = required_columns(session, name).await?;
+    let extra = required
+        .iter()
+        .filter(|name| column_of(table, name).is_none());
+    for column in extra {
+        fit.problems.push(format!(
+            "column `{column}` is only in the target and has no default"
+        ));
+    }
+    if has_triggers(session, name).await? {
+        fit.problems
+            .push("it has triggers, which would fire for every row that is written".to_owned());
+    }
+    Ok(Some(fit))
+}
+
+fn fit(source: &Table, own: &Table) -> Fit {
+    let mut fit = Fit {
+        adopted: Adopted::default(),
+        notes: Vec::new(),
+        problems: Vec::new(),
+    };
+    if own.engine != "innodb" {
+        fit.problems
+            .push(format!("its engine is {} and not InnoDB", own.engine));
+    }
+    check_identity(source, own, &mut fit);
+    for (index, column) in source.columns.iter().enumerate() {
+        match column_of(own, &column.name) {
+            None if is_key_column(source, index) => fit
+                .problems
+                .push(format!("key column `{}` is missing", column.name)),
+            None => {
+                fit.adopted.left_out.push(index);
+                fit.notes
+                    .push(format!("column `{}` is left out", column.name));
+            }
+            Some(there) => {
+                if let Some(problem) = column_problem(column, there, is_in_a_key(source, index)) {
+                    fit.problems
+                        .push(format!("column `{}` {problem}", column.name));
+                }
+            }
+        }
+    }
+    let added = own
+        .columns
+        .iter()
+        .filter(|column| column_of(source, &column.name).is_none());
+    fit.notes
+        .extend(added.map(|column| format!("column `{}` is only in the target", column.name)));
+    let stricter = own.keys.iter().filter(|key| {
+        key.unique
+            && !source
+                .keys
+                .iter()
+                .any(|other| same_key(source, other, own, key))
+    });
+    fit.notes.extend(stricter.map(|key| {
+        format!(
+            "unique key `{}` is only in the target, and a row that meets another one on it stops the table",
+            key.name
+        )
+    }));
+    fit
+}
+
+/// Rows are found by the source's identity, whose index both sides are read by.
+fn check_identity(source: &Table, own: &Table, fit: &mut Fit) {
+    let Some(identity) = source.identity() else {
+        fit.problems.push(
+            "rows of a table without a key cannot be told from those that are kept".to_owned(),
+        );
+        return;
+    };
+    if source.is_exact() {
+        fit.problems
+            .push("an exact table must begin empty".to_owned());
+    }
+    let there = own
+        .keys
+        .iter()
+        .any(|key| key.name == identity.name && key.unique && same_key(source, identity, own, key));
+    if !there {
+        fit.problems.push(format!(
+            "it does not have the key `{}` over the same columns",
+            identity.name
+        ));
+    }
+}
+
+fn same_key(source: &Table, key: &Key, own: &Table, other: &Key) -> bool {
+    let names = |table: &Table, key: &Key| -> Vec<(String, Option<u32>)> {
+        key.parts
+            .iter()
+            .map(|part| {
+                let name = table.columns[part.column].name.to_lowercase();
+                (name, part.prefix)
+            })
+            .collect()
+    };
+    key.unique == other.unique
+        && !key.functional
+        && !other.functional
+        && names(source, key) == names(own, other)
+}
+
+fn is_key_column(table: &Table, column: usize) -> bool {
+    table
+        .identity()
+        .is_some_and(|key| key.parts.iter().any(|part| part.column == column))
+}
+
+fn is_in_a_key(table: &Table, column: usize) -> bool {
+    table
+        .keys
+        .iter()
+        .filter(|key| key.unique)
+        .any(|key| key.parts.iter().any(|part| part.column == column))
+}
+
+fn column_of<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
+    table
+        .columns
+        .iter()
+        .find(|column| column.name.eq_ignore_ascii_case(name))
+}
+
+/// Why values of one column cannot live in the other as they are.
+fn column_problem(source: &Column, own: &Column, in_key: bool) -> Option<String> {
+    if source.generated != own.generated {
+        return Some("is generated on one side only".to_owned());
+    }
+    if source.nullable && !own.nullable {
+        return Some("is NOT NULL in the target only".to_owned());
+    }
+    if source.charset != own.charset {
+        return Some(format!(
+            "has the character set {} and not {}",
+            own.charset.as_deref().unwrap_or("none"),
+            source.charset.as_deref().unwrap_or("none")
+        ));
+    }
+    if in_key && source.collation != own.collation {
+        return Some(format!(
+            "has the collation {} and not {}, which decides about its key",
+            own.collation.as_deref().unwrap_or("none"),
+            source.collation.as_deref().unwrap_or("none")
+        ));
+    }
+    let zerofill = |column: &Column| column.column_type.contains("zerofill");
+    if holds(source, own) && zerofill(source) == zerofill(own) {
+        return None;
+    }
+    Some(format!(
+        "is {} and may not hold every {} as it is",
+        own.column_type, source.column_type
+    ))
+}
+
+/// True where every value of `source` lives in `own` and is printed there as it is here.
+fn holds(source: &Column, own: &Column) -> bool {
+    use ColumnKind as Kind;
+    match (&source.kind, &own.kind) {
+        (
+            Kind::Integer { bytes, unsigned },
+            Kind::Integer {
+                bytes: own_bytes,
+                unsigned: own_unsigned,
+            },
+        ) => {
+            if unsigned == own_unsigned {
+                own_bytes >= bytes
+            } else {
+                *unsigned && own_bytes > bytes
+            }
+        }
+        (
+            Kind::Decimal { precision, scale },
+            Kind::Decimal {
+                precision: own_precision,
+                scale: own_scale,
+            },
+        ) => own_scale == scale && own_precision >= precision,
+        (Kind::Varchar { length } | Kind::Char { length }, Kind::Varchar { length: own })
+        | (Kind::Char { length }, Kind::Char { length: own })
+        | (Kind::Varbinary { length }, Kind::Varbinary { length: own }) => own >= length,
+        (Kind::Text, Kind::Text) | (Kind::Blob, Kind::Blob) => {
+            capacity(&own.column_type) >= capacity(&source.column_type)
+        }
+        (Kind::Enum { labels }, Kind::Enum { labels: own })
+        | (Kind::Set { labels }, Kind::Set { labels: own }) => own.starts_with(labels),
+        (Kind::Geometry | Kind::Vector, _) => {
+            source.kind == own.kind && source.column_type == own.column_type
+        }
+        (source, own) => source == own,
+    }
+}
+
+/// Order of the four sizes of TEXT and BLOB.
+fn capacity(column_type: &str) -> u8 {
+    match column_type.to_lowercase() {
+        text if text.starts_with("tiny") => 0,
+        text if text.starts_with("medium") => 2,
+        text if text.starts_with("long") => 3,
+        _ => 1,
+    }
+}
+
+/// Columns of the target that an INSERT must name.
+async fn required_columns(session: &mut Session, name: &TableName) -> Result<Vec<String>, Fault> {
+    let sql = format!(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA={} AND \
+         TABLE_NAME={} AND IS_NULLABLE='NO' AND COLUMN_DEFAULT IS NULL AND EXTRA NOT LIKE \
+         '%auto_increment%' AND EXTRA NOT LIKE '%GENERATED%'",
+        super::state::text(&name.database),
+        super::state::text(&name.table)
+    );
+    let rows = session.query(sql).await.map_err(SessionError::into_fault)?;
+    Ok((0..rows.rows.len())
+        .filter_map(|row| rows.text(row, 0).map(str::to_owned))
+        .collect())
+}
+
+async fn has_triggers(session: &mut Session, name: &TableName) -> Result<bool, Fault> {
+    let sql = format!(
+        "SELECT 1 FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA={} AND \
+         EVENT_OBJECT_TABLE={} LIMIT 1",
+        super::state::text(&name.database),
+        super::state::text(&name.table)
+    );
+    let rows = session.query(sql).await.map_err(SessionError::into_fault)?;
+    Ok(!rows.is_empty())
+}
+
+fn unusable(name: &TableName, problems: &[String]) -> Fault {
+    Fault::operator(
+        "TGT-050",
+        format!(
+            "table {name} of the target cannot be used as it is: {}",
+            problems.join("; ")
+        ),
+    )
+    .hint("Change the table in the target, or drop it there and let Wherry make it.")
+    .table(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wherry_model::{Exactness, KeyPart};
+
+    fn column(name: &str, column_type: &str, kind: ColumnKind) -> Column {
+        Column {
+            name: name.to_owned(),
+            kind,
+            column_type: column_type.to_owned(),
+            nullable: true,
+            charset: None,
+            collation: None,
+            generated: false,
+            auto_increment: false,
+        }
+    }
+
+    fn int(name: &str, bytes: u8, unsigned: bool) -> Column {
+        column(name, "", ColumnKind::Integer { bytes, unsigned })
+    }
+
+    fn table(columns: Vec<Column>) -> Table {
+        Table {
+            name: TableName::new("d", "t"),
+            engine: "innodb".to_owned(),
+            columns,
+            keys: vec![Key {
+                name: "PRIMARY".to_owned(),
+                primary: true,
+                unique: true,
+                parts: vec![KeyPart {
+                    column: 0,
+                    prefix: None,
+                }],
+                functional: false,
+            }],
+            exactness: Exactness::Keyed,
+            definition: String::new(),
+            row_count_estimate: 0,
+            byte_count_estimate: 0,
+            adopted: None,
+        }
+    }
+
+    fn check(source: Vec<Column>, own: Vec<Column>, left_out: &[usize], problems: &[&str]) {
+        let fit = fit(&table(source), &table(own));
+        assert_eq!(fit.adopted.left_out, left_out);
+        assert_eq!(fit.problems, problems);
+    }
+
+    #[test]
+    fn wider_columns_and_missing_ones_are_harmless() {
+        let id = || int("id", 4, true);
+        check(
+            vec![id(), int("a", 2, false), int("b", 1, true)],
+            vec![
+                int("ID", 8, false),
+                int("B", 2, false),
+                int("more", 4, false),
+            ],
+            &[1],
+            &[],
+        );
+        let varchar = |length| column("v", "varchar", ColumnKind::Varchar { length });
+        check(vec![id(), varchar(10)], vec![id(), varchar(20)], &[], &[]);
+    }
+
+    #[test]
+    fn what_could_change_a_value_is_a_problem() {
+        let id = || int("id", 4, true);
+        let mut strict = int("a", 4, false);
+        strict.nullable = false;
+        check(
+            vec![id(), int("a", 4, false)],
+            vec![id(), strict],
+            &[],
+            &["column `a` is NOT NULL in the target only"],
+        );
+        check(
+            vec![id(), column("a", "int unsigned", int("a", 4, true).kind)],
+            vec![id(), column("a", "int", int("a", 4, false).kind)],
+            &[],
+            &["column `a` is int and may not hold every int unsigned as it is"],
+        );
+        let text = |column_type| column("t", column_type, ColumnKind::Text);
+        check(
+            vec![id(), text("longtext")],
+            vec![id(), text("text")],
+            &[],
+            &["column `t` is text and may not hold every longtext as it is"],
+        );
+        let mut latin = text("text");
+        latin.charset = Some("latin1".to_owned());
+        check(
+            vec![id(), text("text")],
+            vec![id(), latin],
+            &[],
+            &["column `t` has the character set latin1 and not none"],
+        );
+        check(
+            vec![id()],
+            vec![int("other", 4, true)],
+            &[],
+            &[
+                "it does not have the key `PRIMARY` over the same columns",
+                "key column `id` is missing",
+            ],
+        );
+    }
+}
