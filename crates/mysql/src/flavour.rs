@@ -88,6 +88,11 @@ impl ServerVersion {
         self.mysql_since(8, 0, 17)
     }
 
+    /// True where `JSON_TABLE` exists, the only way to ask for the types in a whole document.
+    pub fn has_json_table(&self) -> bool {
+        self.mysql_since(8, 0, 4)
+    }
+
     /// True where a table without a primary key may get a hidden one, `my_row_id`.
     pub fn has_generated_primary_keys(&self) -> bool {
         self.mysql_since(8, 0, 30)

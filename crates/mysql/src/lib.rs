@@ -7,6 +7,7 @@ pub mod binlog;
 pub mod catalog;
 pub mod ddl;
 pub mod flavour;
+mod json;
 pub mod literal;
 pub mod reader;
 pub mod session;

@@ -7,6 +7,7 @@
 //! Literals assume a session whose `sql_mode` has no `NO_BACKSLASH_ESCAPES` and whose
 //! `character_set_client` is utf8mb4, where no byte of a longer character is a quote or a backslash.
 
+use crate::json;
 use wherry_model::{Column, ColumnKind, Row, Table, name::quote};
 
 /// From this many labels on, a SET's number does not fit a double, which servers compare by.
@@ -31,6 +32,7 @@ pub fn push_value_literal(out: &mut Vec<u8>, column: &Column, value: Option<&[u8
         | ColumnKind::Timestamp { .. } => push_quoted(out, value),
         ColumnKind::Bit { .. } => push_hex(out, value),
         // A binary string is refused as JSON; the server's JSON text is always utf8mb4.
+        ColumnKind::Json if json::is_typed(value) => json::push_expression(out, value),
         ColumnKind::Json => {
             out.extend_from_slice(b"_utf8mb4");
             push_quoted(out, value);

@@ -5,6 +5,7 @@
 //! and the key's index is forced. Must not know what the rows are for. Read on in `literal`.
 
 use crate::flavour::ServerVersion;
+use crate::json;
 use crate::literal::{push_key_comparison, push_key_condition, push_key_literal};
 use crate::session::{Pool, RowSet, Session, SessionError};
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use wherry_engine::pipe::{BATCH_BYTES, RowSender};
 use wherry_engine::ports::RowReader;
 use wherry_engine::state::KeyRange;
 use wherry_model::name::quote;
+use wherry_model::row::{Values, push_value};
 use wherry_model::{Column, ColumnKind, Fault, Key, Row, RowBatch, Table};
 
 /// Keys looked up by one statement.
@@ -67,7 +69,10 @@ impl RowReader for TableReader {
             rest = later;
             let sql = read_keys_statement(table, now, session.version())?;
             let rows: RowSet = session.query(sql).await.map_err(|error| at(table, error))?;
-            found.extend(rows.rows);
+            let documents = Documents::of(table);
+            for row in rows.rows {
+                found.push(documents.row(table, row)?);
+            }
         }
         Ok(found)
     }
@@ -88,12 +93,14 @@ pub async fn read_range_in(
         .query_stream(sql)
         .await
         .map_err(|error| at(table, error))?;
+    let documents = Documents::of(table);
     loop {
         let mut batch = RowBatch::default();
         let more = stream
             .next_batch(&mut batch, BATCH_BYTES)
             .await
             .map_err(|error| at(table, error))?;
+        let batch = documents.batch(table, batch)?;
         if !batch.is_empty() && !rows.send(batch).await {
             return Ok(());
         }
@@ -150,7 +157,7 @@ fn read_range_statement(
     version: &ServerVersion,
 ) -> Result<Vec<u8>, Fault> {
     let mut sql = b"SELECT ".to_vec();
-    push_row_list(&mut sql, table, version);
+    push_row_list(&mut sql, table, version)?;
     match table.identity() {
         Some(key) => {
             push_from(&mut sql, table, Some(key));
@@ -171,7 +178,7 @@ fn read_keys_statement(
 ) -> Result<Vec<u8>, Fault> {
     let key = identity(table)?;
     let mut sql = b"SELECT ".to_vec();
-    push_row_list(&mut sql, table, version);
+    push_row_list(&mut sql, table, version)?;
     push_from(&mut sql, table, Some(key));
     sql.extend_from_slice(b" WHERE ");
     match key.parts.as_slice() {
@@ -213,8 +220,9 @@ fn compares_well_in_a_list(column: &Column) -> bool {
     )
 }
 
-/// Appends every column of the table, so that a row of the answer is a row of the table.
-fn push_row_list(sql: &mut Vec<u8>, table: &Table, version: &ServerVersion) {
+/// Appends every column of the table, so that a row of the answer is a row of the table, and
+/// behind them the types in each JSON document; `Documents` makes both one value.
+fn push_row_list(sql: &mut Vec<u8>, table: &Table, version: &ServerVersion) -> Result<(), Fault> {
     for (index, column) in table.columns.iter().enumerate() {
         if index > 0 {
             sql.push(b',');
@@ -224,6 +232,81 @@ fn push_row_list(sql: &mut Vec<u8>, table: &Table, version: &ServerVersion) {
         } else {
             push_select_list(sql, std::iter::once(column), version);
         }
+    }
+    if let Some(fault) = json::fault::unreadable(table, version) {
+        return Err(fault);
+    }
+    for index in documents(table) {
+        sql.push(b',');
+        json::push_types_query(sql, &quote(&table.columns[index].name));
+    }
+    Ok(())
+}
+
+/// The JSON columns that are read.
+fn documents(table: &Table) -> impl Iterator<Item = usize> {
+    let is_json = |index: &usize| table.columns[*index].kind == ColumnKind::Json;
+    (0..table.columns.len())
+        .filter(is_json)
+        .filter(|&index| !table.is_left_out(index))
+}
+
+/// Where the JSON columns of a table are, to turn a server's answers into canonical rows.
+struct Documents {
+    columns: Vec<usize>,
+    column_count: usize,
+}
+
+impl Documents {
+    fn of(table: &Table) -> Documents {
+        Documents {
+            columns: documents(table).collect(),
+            column_count: table.columns.len(),
+        }
+    }
+
+    fn batch(&self, table: &Table, answer: RowBatch) -> Result<RowBatch, Fault> {
+        if self.columns.is_empty() {
+            return Ok(answer);
+        }
+        let mut batch = RowBatch::default();
+        let mut scratch = Vec::new();
+        for answered in answer.iter() {
+            scratch.clear();
+            self.push(table, answered, &mut scratch)?;
+            batch.push_encoded(&scratch);
+        }
+        Ok(batch)
+    }
+
+    fn row(&self, table: &Table, answered: Row) -> Result<Row, Fault> {
+        if self.columns.is_empty() {
+            return Ok(answered);
+        }
+        let mut out = Vec::with_capacity(answered.encoded().len());
+        self.push(table, answered.encoded(), &mut out)?;
+        Ok(Row::from_encoded(out.into()))
+    }
+
+    /// Appends the canonical row of an answer.
+    fn push(&self, table: &Table, answered: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let values = || Values::of(answered);
+        let mut documents = self.columns.iter().zip(values().skip(self.column_count));
+        let mut next = documents.next();
+        for (index, value) in values().take(self.column_count).enumerate() {
+            let Some((_, types)) = next.filter(|&(&column, _)| column == index) else {
+                push_value(out, value);
+                continue;
+            };
+            next = documents.next();
+            let asked = value.map(|text| json::with_types(text, types)).transpose();
+            let asked = asked.map_err(|error| json::fault::unwritable(table, index, error))?;
+            match asked {
+                Some(json::Asked::Typed(form)) => push_value(out, Some(&form)),
+                Some(json::Asked::Text) | None => push_value(out, value),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use super::checks;
 use super::settings::Settings;
 use crate::binlog;
 use crate::catalog::{self, SYSTEM_DATABASES, Scope, Survey};
+use crate::json;
 use crate::session::{DumpRequest, Endpoint, Session, SessionError, SessionKind};
 use std::time::Duration;
 use wherry_model::task::SelectSpec;
@@ -286,6 +287,9 @@ async fn of_tables(
     let cascades = catalog::cascades(session, databases).await?;
     let is_selected = |name: &TableName| selection.includes(name);
     refused.extend(catalog::refusals(&tables, &cascades, logged, &is_selected));
+    let version = session.version();
+    let unreadable = |table| json::fault::unreadable(table, version);
+    refused.extend(tables.iter().filter_map(unreadable));
 
     let mut items: Vec<CheckItem> = refused
         .iter()

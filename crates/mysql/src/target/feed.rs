@@ -1,10 +1,14 @@
 //! Rows as the lines of a LOAD DATA file, escaped piece by piece.
+//!
+//! A typed JSON document has no text that a line could carry: the file ends before the batch that
+//! holds one, and the batch is handed back.
 
+use crate::json;
 use crate::session::LoadFeed;
 use async_trait::async_trait;
 use wherry_engine::pipe::RowReceiver;
 use wherry_model::row::Values;
-use wherry_model::{Fault, RowBatch, Table};
+use wherry_model::{ColumnKind, Fault, RowBatch, Table};
 
 /// Bytes handed over at a time: below every server's `max_allowed_packet`.
 const FILL_BYTES: usize = 512 << 10;
@@ -13,7 +17,11 @@ const FILL_BYTES: usize = 512 << 10;
 pub(super) struct RowFeed<'a> {
     rows: &'a mut RowReceiver,
     written: Vec<bool>,
+    /// The JSON columns that are written.
+    documents: Vec<usize>,
     batch: RowBatch,
+    /// The batch before which the file ended.
+    pub(super) held: Option<RowBatch>,
     /// The next value to write: its row, its column, and how much of it is written already.
     place: Place,
     pub(super) row_count: u64,
@@ -36,11 +44,27 @@ impl<'a> RowFeed<'a> {
                 .iter()
                 .map(|column| !column.generated)
                 .collect(),
+            documents: table
+                .written_columns()
+                .filter(|&index| table.columns[index].kind == ColumnKind::Json)
+                .collect(),
             batch: RowBatch::default(),
+            held: None,
             place: Place::default(),
             row_count: 0,
             byte_count: 0,
         }
+    }
+
+    fn holds_typed_document(&self, batch: &RowBatch) -> bool {
+        let is_typed = |row, &column: &usize| {
+            let value = Values::of(row).nth(column);
+            value.flatten().is_some_and(json::is_typed)
+        };
+        !self.documents.is_empty()
+            && batch
+                .iter()
+                .any(|row| self.documents.iter().any(|column| is_typed(row, column)))
     }
 
     /// Writes on from `place` until the batch ends or `out` is full.
@@ -115,6 +139,10 @@ impl LoadFeed for RowFeed<'_> {
                 return Ok(true);
             }
             match self.rows.next().await? {
+                Some(batch) if self.holds_typed_document(&batch) => {
+                    self.held = Some(batch);
+                    return Ok(false);
+                }
                 Some(batch) => {
                     self.batch = batch;
                     self.place = Place::default();
@@ -129,7 +157,7 @@ impl LoadFeed for RowFeed<'_> {
 mod tests {
     use super::*;
     use wherry_engine::pipe::{Budget, row_pipe};
-    use wherry_model::{Column, ColumnKind, Exactness, Row, TableName};
+    use wherry_model::{Column, Exactness, Row, TableName};
 
     fn table(generated: &[bool]) -> Table {
         let column = |(index, &generated): (usize, &bool)| Column {
@@ -153,6 +181,38 @@ mod tests {
             byte_count_estimate: 0,
             adopted: None,
         }
+    }
+
+    #[tokio::test]
+    async fn a_typed_document_ends_the_file_before_its_batch() {
+        let typed = Row::from_values([Some(b"\x01[\x02u1]".as_slice())]);
+        let (sender, mut receiver) = row_pipe(&Budget::new(256 << 20));
+        let rows = [Row::from_values([Some(b"[1]".as_slice())]), typed.clone()];
+        let send = async {
+            for row in rows.iter().chain(&rows[..1]) {
+                let mut batch = RowBatch::default();
+                batch.push_encoded(row.encoded());
+                assert!(sender.send(batch).await);
+            }
+            drop(sender);
+        };
+        let mut table = table(&[false]);
+        table.columns[0].kind = ColumnKind::Json;
+        let receive = async {
+            let mut feed = RowFeed::new(&table, &mut receiver);
+            let mut out = Vec::new();
+            assert!(!feed.fill(&mut out).await.expect("rows"));
+            let held = feed.held.expect("the batch with a typed document");
+            assert_eq!(held.encoded(0), typed.encoded());
+            let mut feed = RowFeed::new(&table, &mut receiver);
+            assert!(!feed.fill(&mut out).await.expect("rows"));
+            assert!(feed.held.is_none());
+            assert_eq!(
+                (out.as_slice(), feed.row_count),
+                (b"[1]\n[1]\n".as_slice(), 1)
+            );
+        };
+        tokio::join!(send, receive);
     }
 
     async fn lines(generated: &[bool], rows: &[Row]) -> (Vec<u8>, u64, usize) {

@@ -150,33 +150,57 @@ impl Inner {
         Ok(outcome)
     }
 
+    /// Writes the rows by LOAD DATA, and batches that it cannot carry by INSERT.
     async fn load_data(
         &self,
         transaction: &mut Transaction,
         table: &Table,
         rows: &mut RowReceiver,
     ) -> Result<Loaded, Fault> {
+        let mut written = LoadOutcome::default();
+        loop {
+            let batch = match self
+                .load_lines(transaction, table, rows, &mut written)
+                .await?
+            {
+                Lines::All => return Ok(Loaded::Clean(written)),
+                Lines::UpTo(batch) => batch,
+                Lines::Unclean => return Ok(Loaded::Unclean),
+                Lines::Refused if written.row_count == 0 => return Ok(Loaded::Refused),
+                Lines::Refused => return Ok(Loaded::Unclean),
+            };
+            self.insert_counted(transaction.session(), table, &batch, &mut written)
+                .await?;
+        }
+    }
+
+    async fn load_lines(
+        &self,
+        transaction: &mut Transaction,
+        table: &Table,
+        rows: &mut RowReceiver,
+        written: &mut LoadOutcome,
+    ) -> Result<Lines, Fault> {
         let mut feed = RowFeed::new(table, rows);
         let session = transaction.session();
         session.set_label(format!("load {}", table.name));
         match session.load_data(load_statement(table), &mut feed).await {
-            Ok(outcome) if is_clean(&outcome, feed.row_count) => Ok(Loaded::Clean(LoadOutcome {
-                row_count: feed.row_count,
-                byte_count: feed.byte_count,
-                left_out: 0,
-                needs_care: false,
-            })),
+            Ok(outcome) if is_clean(&outcome, feed.row_count) => {
+                written.row_count += feed.row_count;
+                written.byte_count += feed.byte_count;
+                Ok(feed.held.map_or(Lines::All, Lines::UpTo))
+            }
             Ok(outcome) => {
                 tracing::info!(table = %table.name, answer = %outcome.info, sent = feed.row_count, "a chunk was not clean and is written again row by row");
-                Ok(Loaded::Unclean)
+                Ok(Lines::Unclean)
             }
             Err(SessionError::Feed(fault)) => Err(fault),
-            Err(error) if fault::is_local_infile_off(&error) => Ok(Loaded::Refused),
+            Err(error) if fault::is_local_infile_off(&error) => Ok(Lines::Refused),
             Err(error) if fault::is_retry(&error) || !fault::is_answered(&error) => {
                 Err(error.into_fault())
             }
             // A row that the server refuses outright; strict inserts tell which column.
-            Err(_) => Ok(Loaded::Unclean),
+            Err(_) => Ok(Lines::Unclean),
         }
     }
 
@@ -191,20 +215,33 @@ impl Inner {
         let session = transaction.session();
         session.set_label(format!("load {}", table.name));
         while let Some(batch) = rows.next().await? {
-            outcome.row_count += batch.row_count() as u64;
-            outcome.byte_count += batch.byte_count() as u64;
-            let left_out = self.insert_batch(session, table, &batch).await?;
-            if !left_out.is_empty() {
-                self.owed.note();
-                outcome.left_out += left_out.len() as u64;
-                session
-                    .execute(self.state.add_owed(&table.name, &left_out))
-                    .await
-                    .map_err(|error| self.state_fault(error))?;
-            }
+            self.insert_counted(session, table, &batch, &mut outcome)
+                .await?;
         }
-        outcome.row_count -= outcome.left_out;
         Ok(outcome)
+    }
+
+    /// Inserts a batch, counts it, and owes the keys of rows that were left out.
+    async fn insert_counted(
+        &self,
+        session: &mut PooledSession,
+        table: &Table,
+        batch: &RowBatch,
+        outcome: &mut LoadOutcome,
+    ) -> Result<(), Fault> {
+        let left_out = self.insert_batch(session, table, batch).await?;
+        outcome.row_count += (batch.row_count() - left_out.len()) as u64;
+        outcome.byte_count += batch.byte_count() as u64;
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        self.owed.note();
+        outcome.left_out += left_out.len() as u64;
+        session
+            .execute(self.state.add_owed(&table.name, &left_out))
+            .await
+            .map_err(|error| self.state_fault(error))?;
+        Ok(())
     }
 
     /// Inserts a batch; the keys of rows that were left out.
@@ -360,6 +397,16 @@ enum Loaded {
     /// Rows were skipped or changed; the transaction must not be committed.
     Unclean,
     /// The server does not take `LOAD DATA LOCAL`; no row was asked for.
+    Refused,
+}
+
+/// How one LOAD DATA ended.
+enum Lines {
+    All,
+    /// The rows before this batch were written; lines cannot carry the batch.
+    UpTo(RowBatch),
+    /// As in `Loaded`.
+    Unclean,
     Refused,
 }
 

@@ -6,10 +6,11 @@ use super::Inner;
 use super::adopt::fit_in;
 use super::fault;
 use super::schema::holds_rows;
+use crate::json;
 use crate::session::{RowSet, Session, SessionKind};
 use wherry_model::name::quote;
 use wherry_model::task::{ConflictPolicy, SelectSpec};
-use wherry_model::{CheckItem, Exactness, Fault, Table, TableName};
+use wherry_model::{CheckItem, ColumnKind, Exactness, Fault, Table, TableName};
 
 /// Names shown as evidence.
 const NAMES_SHOWN_MAX: usize = 5;
@@ -50,6 +51,7 @@ impl Inner {
         items.push(self.check_empty(&mut session, selection, tables).await?);
         items.extend(self.check_adopted(&mut session, selection, tables).await?);
         items.push(check_names(&mut session, tables).await?);
+        items.extend(check_json(&session, tables));
         items.push(check_local_infile(&mut session).await?);
         items.push(check_packet(&mut session, tables).await?);
         items.push(check_primary_key(&mut session, tables).await?);
@@ -186,6 +188,19 @@ fn check_version(session: &Session) -> CheckItem {
         format!("{} is older than {major}.{minor}", version.text),
         "Use a newer server as the target.",
     )
+}
+
+/// Only where a table has JSON.
+fn check_json(session: &Session, tables: &[Table]) -> Option<CheckItem> {
+    const ID: &str = "target-json";
+    let mut columns = tables.iter().flat_map(|table| &table.columns);
+    columns.find(|column| column.kind == ColumnKind::Json)?;
+    let version = session.version();
+    let unreadable = |table| json::fault::unreadable(table, version);
+    Some(match tables.iter().find_map(unreadable) {
+        Some(fault) => CheckItem::fail(ID, fault.message, fault.hint),
+        None => CheckItem::pass(ID, "documents keep the types in them"),
+    })
 }
 
 async fn check_read_only(session: &mut Session) -> Result<CheckItem, Fault> {

@@ -3,6 +3,7 @@
 //! Owns how images become INSERT, UPDATE and DELETE, how long a statement may get, and how a row
 //! without a key is found byte by byte. Literals are `crate::literal`'s.
 
+use crate::json;
 use crate::literal::{
     push_hex, push_key_comparison, push_key_condition, push_key_literal, push_quoted,
     push_value_literal,
@@ -237,12 +238,7 @@ fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]
             out.extend_from_slice(format!("CAST({name} AS BINARY)=").as_bytes());
             push_binary(out, bytes);
         }
-        ColumnKind::Json => {
-            out.extend_from_slice(
-                format!("CAST(CAST({name} AS CHAR CHARACTER SET utf8mb4) AS BINARY)=").as_bytes(),
-            );
-            push_binary(out, bytes);
-        }
+        ColumnKind::Json => json::push_document_comparison(out, &name, bytes),
         ColumnKind::Binary { .. } | ColumnKind::Varbinary { .. } | ColumnKind::Blob => {
             out.extend_from_slice(format!("{name}=").as_bytes());
             push_binary(out, bytes);

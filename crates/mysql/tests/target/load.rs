@@ -119,12 +119,13 @@ async fn json_goes_both_ways() {
             row(&["1", r#"{"a": "ä\n\t\\ \"x\""}"#]),
             row(&["2", "NULL"]),
             row(&["3", "null"]),
+            row(&["4", "\u{1}[\u{2}u5, 5, \u{2}D\"2024-02-29\"]"]),
         ];
         target
             .load_chunk(&table, &chunk(0), rows(&data).await)
             .await
             .expect("a chunk");
-        let keys = [row(&["1"]), row(&["2"]), row(&["3"])];
+        let keys = [row(&["1"]), row(&["2"]), row(&["3"]), row(&["4"])];
         let found = wherry_engine::ports::RowReader::read_keys(&target, &table, &keys)
             .await
             .expect("rows");
