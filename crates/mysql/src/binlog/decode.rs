@@ -7,16 +7,18 @@
 use super::cursor::{Cursor, Truncated};
 use super::event::{RowsEvent, RowsKind};
 use super::identity::IdentityPlan;
+use super::json_diff::{DiffError, Documents};
 use super::plan::{Codec, PlanError, plan_columns};
 use super::table_map::TableMap;
-use super::{decimal, float, json, temporal};
+use super::{decimal, float, temporal};
+use crate::json::FormError;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 use wherry_model::row::push_value;
 use wherry_model::{Change, ChangeKind, Row, Table, TableName};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("a row event does not hold every column")]
     PartialImage,
@@ -26,6 +28,10 @@ pub enum DecodeError {
     Damaged,
     #[error("an ENUM or SET value has no label")]
     UnknownLabel,
+    #[error("column `{column}` cannot be carried: {what}")]
+    Document { column: String, what: FormError },
+    #[error("a partial update of column `{column}` does not fit the row before it: {what}")]
+    PartialUpdate { column: String, what: DiffError },
 }
 
 impl From<Truncated> for DecodeError {
@@ -64,27 +70,31 @@ impl RowPlan {
     }
 
     /// Decodes every row of an event, in order. The rows share one buffer.
-    pub fn decode(&self, event: &RowsEvent) -> Result<Vec<Change>, DecodeError> {
+    pub fn decode<'a>(&self, event: &'a RowsEvent) -> Result<Vec<Change>, DecodeError> {
         self.check_presence(event)?;
         let mut cursor = Cursor::new(&event.rows);
         let mut out = Vec::with_capacity(event.rows.len() + event.rows.len() / 2);
         let mut spans = vec![None; self.codecs.len()];
         let mut scratch = Vec::new();
+        let mut documents = Documents::new(&self.codecs);
         let mut decoded = Vec::new();
         while !cursor.is_empty() {
             let mut identities = Vec::new();
-            let mut image = |cursor: &mut Cursor<'_>, out: &mut Vec<u8>| {
-                let range = self.image(cursor, out, &mut spans, &mut scratch)?;
+            let mut image = |cursor: &mut Cursor<'a>, out: &mut Vec<u8>, partial: bool| {
+                documents.read_head(cursor, partial)?;
+                let range = self.image(cursor, out, &mut spans, &mut scratch, &mut documents)?;
                 self.identity.add(out, &spans, &mut identities);
                 Ok::<_, DecodeError>(range)
             };
             let before = match event.kind {
                 RowsKind::Write => None,
-                RowsKind::Update | RowsKind::Delete => Some(image(&mut cursor, &mut out)?),
+                RowsKind::Update | RowsKind::Delete => Some(image(&mut cursor, &mut out, false)?),
             };
             let after = match event.kind {
                 RowsKind::Delete => None,
-                RowsKind::Update | RowsKind::Write => Some(image(&mut cursor, &mut out)?),
+                RowsKind::Update | RowsKind::Write => {
+                    Some(image(&mut cursor, &mut out, event.partial)?)
+                }
             };
             decoded.push(Decoded {
                 before,
@@ -124,21 +134,39 @@ impl RowPlan {
     }
 
     /// Appends one row image; `spans` then says where each value lies.
-    fn image(
+    fn image<'a>(
         &self,
-        cursor: &mut Cursor<'_>,
+        cursor: &mut Cursor<'a>,
         out: &mut Vec<u8>,
         spans: &mut [Option<Range<usize>>],
         scratch: &mut Vec<u8>,
+        documents: &mut Documents<'a>,
     ) -> Result<Range<usize>, DecodeError> {
         let begin = out.len();
         let nulls = cursor.bytes(self.codecs.len().div_ceil(8))?;
+        let mut json_number = 0;
         for (index, codec) in self.codecs.iter().enumerate() {
             let begin = out.len();
             let is_null = nulls[index / 8] & (1 << (index % 8)) != 0;
-            spans[index] = match is_null {
-                true => None,
-                false => Some(codec.push(cursor, out, scratch)?),
+            spans[index] = match codec {
+                Codec::Json { length_bytes } => {
+                    let sent = match is_null {
+                        true => None,
+                        false => {
+                            let length = cursor.unsigned(*length_bytes)? as usize;
+                            Some(cursor.bytes(length)?)
+                        }
+                    };
+                    let printed = documents.print(json_number, sent, scratch);
+                    printed.map_err(|error| self.document_error(index, error))?;
+                    json_number += 1;
+                    sent.map(|_| {
+                        push_value(out, Some(scratch));
+                        out.len() - scratch.len()..out.len()
+                    })
+                }
+                _ if is_null => None,
+                _ => Some(codec.push(cursor, out, scratch)?),
             };
             if is_null || self.table.is_left_out(index) {
                 out.truncate(begin);
@@ -147,6 +175,15 @@ impl RowPlan {
             }
         }
         Ok(begin..out.len())
+    }
+
+    fn document_error(&self, column: usize, error: DiffError) -> DecodeError {
+        let column = self.table.columns[column].name.clone();
+        match error {
+            DiffError::Document(FormError::Damaged) => DecodeError::Damaged,
+            DiffError::Document(what) => DecodeError::Document { column, what },
+            what => DecodeError::PartialUpdate { column, what },
+        }
     }
 
     fn change(&self, row: Decoded, buffer: &Bytes) -> Change {
@@ -188,11 +225,6 @@ impl Codec {
                 scratch.clear();
                 scratch.extend_from_slice(cursor.bytes(length)?);
                 scratch.resize((*width).max(length), 0);
-            }
-            Codec::Json { length_bytes } => {
-                let length = cursor.unsigned(*length_bytes)? as usize;
-                scratch.clear();
-                json::print(cursor.bytes(length)?, scratch).map_err(|_| DecodeError::Damaged)?;
             }
             Codec::Set { bytes, labels } => {
                 let bits = cursor.unsigned(*bytes)?;

@@ -114,11 +114,13 @@ impl Header {
         self.flags & FLAG_ARTIFICIAL != 0
     }
 
-    /// True for the three ways to write rows that the stream decodes.
+    /// True for the ways to write rows that the stream decodes.
     pub fn is_rows(&self) -> bool {
         matches!(
             self.kind,
-            kind::WRITE_ROWS_V1..=kind::DELETE_ROWS_V1 | kind::WRITE_ROWS_V2..=kind::DELETE_ROWS_V2
+            kind::WRITE_ROWS_V1..=kind::DELETE_ROWS_V1
+                | kind::WRITE_ROWS_V2..=kind::DELETE_ROWS_V2
+                | kind::PARTIAL_UPDATE_ROWS
         )
     }
 
@@ -289,11 +291,6 @@ pub enum Event {
     },
     TableMap(TableMapHead),
     Rows(RowsEvent),
-    /// JSON differences instead of an after image; `table_id` names the table map.
-    PartialRows {
-        table_id: u64,
-        ends_statement: bool,
-    },
     /// MariaDB's compressed form of rows.
     CompressedRows {
         table_id: u64,
@@ -352,6 +349,8 @@ pub struct RowsEvent {
     pub present: Bytes,
     /// Of the after image of an update.
     pub present_after: Option<Bytes>,
+    /// After images may hold differences of JSON documents in place of documents.
+    pub partial: bool,
     pub rows: Bytes,
 }
 
@@ -386,12 +385,6 @@ impl Event {
                 .map_err(|_| header.damaged("the GTID set")),
             kind::TABLE_MAP => TableMapHead::parse(body, format.table_map_id_bytes())
                 .map(Event::TableMap)
-                .map_err(truncated),
-            kind::PARTIAL_UPDATE_ROWS => rows_head(raw, format)
-                .map(|(table_id, ends_statement, _)| Event::PartialRows {
-                    table_id,
-                    ends_statement,
-                })
                 .map_err(truncated),
             kind::TRANSACTION_PAYLOAD => Ok(Event::Payload(raw.body.clone())),
             kind::XA_PREPARE => parse_xa_prepare(body).map_err(truncated),
@@ -621,7 +614,7 @@ fn parse_rows(raw: &RawEvent, format: &Format) -> Result<RowsEvent, Truncated> {
     }
     let kind = match raw.header.kind {
         kind::WRITE_ROWS_V1 | kind::WRITE_ROWS_V2 => RowsKind::Write,
-        kind::UPDATE_ROWS_V1 | kind::UPDATE_ROWS_V2 => RowsKind::Update,
+        kind::UPDATE_ROWS_V1 | kind::UPDATE_ROWS_V2 | kind::PARTIAL_UPDATE_ROWS => RowsKind::Update,
         _ => RowsKind::Delete,
     };
     let column_count = cursor.length()?;
@@ -638,6 +631,7 @@ fn parse_rows(raw: &RawEvent, format: &Format) -> Result<RowsEvent, Truncated> {
         column_count,
         present,
         present_after,
+        partial: raw.header.kind == kind::PARTIAL_UPDATE_ROWS,
         rows: raw.body.slice_ref(cursor.rest()),
     })
 }

@@ -141,24 +141,26 @@ pub(super) fn plan(error: PlanError, table: &TableName) -> Fault {
 }
 
 pub(super) fn decode(error: DecodeError, table: &TableName) -> Fault {
-    let (code, hint) = match error {
+    let (code, hint) = match &error {
         DecodeError::PartialImage => (
             "BIN-012",
             "Set `binlog_row_image = FULL` at the source for every session, then load the table again in a new task.",
         ),
         DecodeError::ColumnCount { .. } => ("BIN-011", RESYNCHRONISE),
         DecodeError::Damaged | DecodeError::UnknownLabel => ("BIN-019", RESYNCHRONISE),
+        DecodeError::PartialUpdate { .. } => (
+            "BIN-013",
+            "Set `binlog_row_value_options = ''` at the source for every session, then load the table again in a new task.",
+        ),
+        DecodeError::Document { .. } => (
+            "BIN-030",
+            "Write these documents anew at the source with values that JSON has, like strings in place of binary ones, then load the table again in a new task.",
+        ),
     };
     Fault::operator(code, format!("a row event of {table} cannot be carried"))
         .hint(hint)
         .table(table)
         .cause(error)
-}
-
-pub(super) fn partial_json(table: &TableName) -> Fault {
-    Fault::operator("BIN-013", format!("{table} has a partial JSON update"))
-        .hint("Set `binlog_row_value_options = ''` at the source for every session, then load the table again in a new task.")
-        .table(table)
 }
 
 pub(super) fn statement_format(table: &TableName, position: &Position) -> Fault {

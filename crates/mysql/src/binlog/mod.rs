@@ -13,6 +13,7 @@ mod float;
 pub mod gtid;
 mod identity;
 pub mod json;
+pub mod json_diff;
 pub mod payload;
 mod place;
 mod plan;

@@ -40,7 +40,6 @@ pub(super) fn settings(settings: &Settings, cloud: &Cloud) -> Vec<CheckItem> {
     if settings.is_on("log_bin") {
         items.push(format(settings, cloud));
         items.push(row_image(settings, cloud));
-        items.extend(row_value_options(settings, cloud));
         items.extend(compression(settings));
         items.push(sync_binlog(settings));
     }
@@ -103,20 +102,6 @@ fn row_image(settings: &Settings, cloud: &Cloud) -> CheckItem {
             set(cloud, "binlog_row_image", "FULL"),
         ),
     }
-}
-
-fn row_value_options(settings: &Settings, cloud: &Cloud) -> Option<CheckItem> {
-    let id = "source-row-value-options";
-    let value = settings.get("binlog_row_value_options")?;
-    Some(if value.to_uppercase().contains("PARTIAL_JSON") {
-        CheckItem::fail(
-            id,
-            "updates of JSON are logged in part (binlog_row_value_options is PARTIAL_JSON)",
-            set(cloud, "binlog_row_value_options", "''"),
-        )
-    } else {
-        CheckItem::pass(id, "updates of JSON are logged whole")
-    })
 }
 
 /// MariaDB only.
@@ -312,12 +297,6 @@ mod tests {
             "binlog_row_image",
             "MINIMAL",
             "source-binlog-row-image",
-            Verdict::Fail,
-        );
-        check(
-            "binlog_row_value_options",
-            "PARTIAL_JSON",
-            "source-row-value-options",
             Verdict::Fail,
         );
         check("server_id", "0", "source-server-id", Verdict::Fail);

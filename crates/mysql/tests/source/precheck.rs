@@ -138,7 +138,6 @@ async fn wrong_settings_fail() {
         options(&[
             "--binlog-format=MIXED",
             "--binlog-row-image=MINIMAL",
-            "--binlog-row-value-options=PARTIAL_JSON",
             "--binlog-ignore-db=shop",
             "--sync-binlog=7",
             "--binlog-expire-logs-seconds=60",
@@ -151,7 +150,6 @@ async fn wrong_settings_fail() {
     for id in [
         "source-binlog-format",
         "source-binlog-row-image",
-        "source-row-value-options",
         "source-binlog-filter",
     ] {
         assert_eq!(verdict(&found, id), Verdict::Fail, "{id}");

@@ -254,10 +254,6 @@ impl Assembler {
             Event::MariaGtid(event) => self.begin_maria(event),
             Event::Query(query) => self.query(&query, raw.header.timestamp),
             Event::Rows(rows) => self.rows(&rows),
-            Event::PartialRows { table_id, .. } => {
-                self.refuse_rows(table_id, fault::partial_json);
-                Ok(())
-            }
             Event::CompressedRows { table_id, .. } => {
                 self.refuse_rows(table_id, fault::compressed_rows);
                 Ok(())
