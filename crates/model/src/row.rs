@@ -2,9 +2,9 @@
 //!
 //! A row is the payload of a row packet of MySQL's text protocol: per column either the byte
 //! 0xFB for NULL, or a length-encoded string with the text that the server sends under
-//! `character_set_results = NULL` (FLOAT as DOUBLE, JSON with marks where its text hides a type).
-//! The load passes these bytes through, the binlog decoder prints them, transform and verify parse
-//! them lazily.
+//! `character_set_results = NULL` (FLOAT and declared digits as plain DOUBLE, some ENUM and SET columns as
+//! numbers, see `mysql::member`, JSON with marks where its text hides a type). The load passes these
+//! bytes through, the binlog decoder prints them, transform and verify parse them lazily.
 
 use bytes::Bytes;
 

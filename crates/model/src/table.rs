@@ -140,7 +140,8 @@ pub enum ColumnKind {
     },
     /// TINYBLOB to LONGBLOB.
     Blob,
-    /// Labels as bytes of the column's character set, as they stand in the catalog in UTF-8.
+    /// Labels in UTF-8, as they stand in the catalog. A value is its label, or its number where
+    /// the label says too little.
     Enum {
         labels: Vec<String>,
     },

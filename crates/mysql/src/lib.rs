@@ -9,6 +9,7 @@ pub mod ddl;
 pub mod flavour;
 mod json;
 pub mod literal;
+mod member;
 pub mod reader;
 pub mod session;
 pub mod source;

@@ -7,7 +7,9 @@
 //! Literals assume a session whose `sql_mode` has no `NO_BACKSLASH_ESCAPES` and whose
 //! `character_set_client` is utf8mb4, where no byte of a longer character is a quote or a backslash.
 
+use crate::catalog::digits_in_parentheses;
 use crate::json;
+use crate::member::{enum_number, set_number, text_without_label, travels_by_number};
 use wherry_model::{Column, ColumnKind, Row, Table, name::quote};
 
 /// From this many labels on, a SET's number does not fit a double, which servers compare by.
@@ -25,7 +27,8 @@ pub fn push_value_literal(out: &mut Vec<u8>, column: &Column, value: Option<&[u8
         ColumnKind::Integer { .. } | ColumnKind::Decimal { .. } | ColumnKind::Year => {
             push_number(out, value);
         }
-        ColumnKind::Float | ColumnKind::Double => push_double(out, value),
+        ColumnKind::Float => push_float(out, column, value),
+        ColumnKind::Double => push_double(out, value),
         ColumnKind::Date
         | ColumnKind::Time { .. }
         | ColumnKind::Datetime { .. }
@@ -37,13 +40,14 @@ pub fn push_value_literal(out: &mut Vec<u8>, column: &Column, value: Option<&[u8
             out.extend_from_slice(b"_utf8mb4");
             push_quoted(out, value);
         }
+        ColumnKind::Enum { labels } => push_enum_value(out, column, labels, value),
+        ColumnKind::Set { .. } if travels_by_number(column) => push_number(out, value),
         ColumnKind::Char { .. }
         | ColumnKind::Varchar { .. }
         | ColumnKind::Text
         | ColumnKind::Binary { .. }
         | ColumnKind::Varbinary { .. }
         | ColumnKind::Blob
-        | ColumnKind::Enum { .. }
         | ColumnKind::Set { .. }
         | ColumnKind::Geometry
         | ColumnKind::Vector => {
@@ -64,6 +68,7 @@ pub fn push_key_literal(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]>
     };
     match &column.kind {
         ColumnKind::Bit { .. } => push_unsigned(out, big_endian(value)),
+        ColumnKind::Float => push_double(out, value),
         ColumnKind::Char { .. } | ColumnKind::Varchar { .. } | ColumnKind::Text => {
             push_introducer(out, column.charset.as_deref());
             push_hex(out, value);
@@ -71,9 +76,10 @@ pub fn push_key_literal(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]>
         ColumnKind::Binary { .. } | ColumnKind::Varbinary { .. } | ColumnKind::Blob => {
             push_hex(out, value);
         }
-        ColumnKind::Enum { labels } => {
-            push_enum_number(out, labels, column.charset.as_deref(), value);
+        ColumnKind::Enum { .. } | ColumnKind::Set { .. } if travels_by_number(column) => {
+            push_number(out, value);
         }
+        ColumnKind::Enum { labels } => push_unsigned(out, enum_number(labels, value)),
         ColumnKind::Set { labels } => push_unsigned(out, set_number(labels, value)),
         _ => push_value_literal(out, column, Some(value)),
     }
@@ -141,6 +147,25 @@ fn push_double(out: &mut Vec<u8>, value: &[u8]) {
     if is_numeric(value) && !value.iter().any(|byte| matches!(byte, b'e' | b'E')) {
         out.extend_from_slice(b"e0");
     }
+}
+
+/// The largest values of a `FLOAT(m,d)` are rounded up when they are stored, so that a strict
+/// server would refuse what it holds itself: 9999.999 in a `FLOAT(7,3)` is 10000 afterwards.
+fn push_float(out: &mut Vec<u8>, column: &Column, value: &[u8]) {
+    let declared = digits_in_parentheses(&column.column_type);
+    let number: Option<f64> = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    if let ((Some(digits), Some(decimals)), Some(number)) = (declared, number) {
+        let whole = digits.saturating_sub(decimals);
+        if number.abs() >= 10f64.powi(whole as i32) {
+            let sign = if number < 0.0 { "-" } else { "" };
+            let (whole, fraction) = ("9".repeat(whole), "9".repeat(decimals));
+            out.extend_from_slice(format!("{sign}0{whole}.{fraction}e0").as_bytes());
+            return;
+        }
+    }
+    push_double(out, value);
 }
 
 /// What a server prints for a number can stand in a statement as it is; anything else cannot.
@@ -213,43 +238,27 @@ fn big_endian(value: &[u8]) -> u64 {
         .fold(0, |number, &byte| (number << 8) | u64::from(byte))
 }
 
-/// The number of an ENUM label; the server works it out where the bytes are not plain UTF-8.
-fn push_enum_number(out: &mut Vec<u8>, labels: &[String], charset: Option<&str>, value: &[u8]) {
-    if labels_are_comparable(charset, value) {
-        let number = labels.iter().position(|label| label.as_bytes() == value);
-        push_unsigned(out, number.map_or(0, |index| index as u64 + 1));
-        return;
+/// An ENUM's value, as its label or as its number.
+fn push_enum_value(out: &mut Vec<u8>, column: &Column, labels: &[String], value: &[u8]) {
+    let by_number = travels_by_number(column);
+    let without_label = if by_number {
+        value == b"0"
+    } else {
+        value.is_empty()
+    };
+    match (without_label, text_without_label(column, labels)) {
+        (true, Some(text)) => {
+            push_introducer(out, column.charset.as_deref());
+            push_hex(out, &text);
+        }
+        // A strict server refuses it, so that its table stops.
+        (true, None) => out.push(b'0'),
+        (false, _) if by_number => push_number(out, value),
+        (false, _) => {
+            out.extend_from_slice(b"_binary");
+            push_quoted(out, value);
+        }
     }
-    out.extend_from_slice(b"FIELD(CONVERT(");
-    push_introducer(out, charset);
-    push_hex(out, value);
-    out.extend_from_slice(b" USING utf8mb4) COLLATE utf8mb4_bin");
-    for label in labels {
-        out.extend_from_slice(b",_utf8mb4 ");
-        push_hex(out, label.as_bytes());
-    }
-    out.push(b')');
-}
-
-/// True where a value of this character set has the bytes that its label has in UTF-8.
-pub(crate) fn labels_are_comparable(charset: Option<&str>, value: &[u8]) -> bool {
-    match charset.unwrap_or("binary") {
-        "utf8" | "utf8mb3" | "utf8mb4" | "ascii" | "binary" => true,
-        "ucs2" | "utf16" | "utf16le" | "utf32" | "swe7" => false,
-        _ => value.is_ascii(),
-    }
-}
-
-/// The number of a SET value: bit n for label n. Catalogs refuse SET keys whose labels do not
-/// have the bytes of the value.
-fn set_number(labels: &[String], value: &[u8]) -> u64 {
-    if value.is_empty() {
-        return 0;
-    }
-    value
-        .split(|&byte| byte == b',')
-        .filter_map(|member| labels.iter().position(|label| label.as_bytes() == member))
-        .fold(0, |number, bit| number | 1 << bit)
 }
 
 #[cfg(test)]
@@ -347,20 +356,56 @@ mod tests {
         };
         check_key(kind(), Some("utf8mb4"), b"a", "`c` > 2");
         check_key(kind(), Some("utf8mb4"), "é".as_bytes(), "`c` > 3");
-        check_key(kind(), Some("latin1"), b"z", "`c` > 1");
         check_key(kind(), Some("utf8mb4"), b"", "`c` > 0");
-        check_key(
-            kind(),
-            Some("latin1"),
-            b"\xE9",
-            "`c` > FIELD(CONVERT(_latin1 X'E9' USING utf8mb4) COLLATE utf8mb4_bin,\
-             _utf8mb4 X'7A',_utf8mb4 X'61',_utf8mb4 X'C3A9')",
-        );
+        check_key(kind(), Some("latin1"), b"3", "`c` > 3");
         let set = || ColumnKind::Set {
             labels: labels(&["x", "y", "z"]),
         };
         check_key(set(), Some("utf8mb4"), b"x,z", "`c` > 5");
         check_key(set(), Some("utf8mb4"), b"", "`c` > 0");
+    }
+
+    #[test]
+    fn declared_floats_stay_in_their_range() {
+        let check = |kind: ColumnKind, value: &[u8], expected: &str| {
+            let mut out = Vec::new();
+            let column = Column {
+                column_type: "float(7,3)".to_owned(),
+                ..column(kind, None)
+            };
+            push_value_literal(&mut out, &column, Some(value));
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+            let mut out = Vec::new();
+            push_key_literal(&mut out, &column, Some(value));
+            assert!(
+                !out.contains(&b'9'),
+                "a key is compared with what is stored"
+            );
+        };
+        check(ColumnKind::Float, b"10000", "09999.999e0");
+        check(ColumnKind::Float, b"-1e4", "-09999.999e0");
+        check(ColumnKind::Float, b"1234.5", "1234.5e0");
+    }
+
+    #[test]
+    fn values_without_a_label_are_told_from_empty_labels() {
+        let kind = |names: &[&str]| ColumnKind::Enum {
+            labels: labels(names),
+        };
+        let check = |names: &[&str], charset, value: &[u8], expected: &str| {
+            let mut out = Vec::new();
+            push_value_literal(&mut out, &column(kind(names), charset), Some(value));
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        };
+        check(&["a"], Some("utf8mb4"), b"a", "_binary'a'");
+        check(&["a"], Some("utf8mb4"), b"", "_utf8mb4 X'30'");
+        check(&["a", ""], Some("utf8mb4"), b"0", "_utf8mb4 X'30'");
+        check(&["a", ""], Some("utf8mb4"), b"2", "2");
+        check(&["a"], Some("ucs2"), b"0", "_ucs2 X'0030'");
+        let set = ColumnKind::Set {
+            labels: labels(&["a", ""]),
+        };
+        check_value(set, b"3", "3");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use crate::flavour::ServerVersion;
 use crate::json;
 use crate::literal::{push_key_comparison, push_key_condition, push_key_literal};
+use crate::member::travels_by_number;
 use crate::session::{Pool, RowSet, Session, SessionError};
 use async_trait::async_trait;
 use wherry_engine::pipe::{BATCH_BYTES, RowSender};
@@ -312,7 +313,7 @@ impl Documents {
 
 /// Appends the columns so that the server answers with canonical values.
 ///
-/// FLOAT is printed with six digits unless it is read as DOUBLE.
+/// FLOAT is printed with six digits unless it is read as DOUBLE. For ENUM and SET see `member`.
 pub(crate) fn push_select_list<'a>(
     sql: &mut Vec<u8>,
     columns: impl Iterator<Item = &'a Column>,
@@ -324,12 +325,27 @@ pub(crate) fn push_select_list<'a>(
         }
         let name = quote(&column.name);
         let expression = match column.kind {
-            ColumnKind::Float if version.has_cast_as_double() => format!("CAST({name} AS DOUBLE)"),
-            ColumnKind::Float => format!("{name} * 1e0"),
+            ColumnKind::Float | ColumnKind::Double if !prints_all_digits(column) => {
+                if version.has_cast_as_double() {
+                    format!("CAST({name} AS DOUBLE)")
+                } else {
+                    format!("{name} * 1e0")
+                }
+            }
+            ColumnKind::Enum { .. } | ColumnKind::Set { .. } if travels_by_number(column) => {
+                format!("CAST({name} AS UNSIGNED)")
+            }
             _ => name,
         };
         sql.extend_from_slice(expression.as_bytes());
     }
+}
+
+/// A `DOUBLE(m,d)` is printed with `d` digits, one with ZEROFILL with zeros before its sign.
+fn prints_all_digits(column: &Column) -> bool {
+    column.kind == ColumnKind::Double
+        && !column.column_type.contains('(')
+        && !column.column_type.contains("zerofill")
 }
 
 fn push_from(sql: &mut Vec<u8>, table: &Table, key: Option<&Key>) {

@@ -295,13 +295,8 @@ impl Codec {
                 float::push_double(out, number.into());
                 Ok(())
             }
-            Codec::Double { decimals, zerofill } => {
-                let number = f64::from_bits(cursor.u64()?);
-                match decimals {
-                    Some(decimals) => float::push_fixed(out, number, *decimals),
-                    None => float::push_double(out, number),
-                }
-                fill(out, begin, *zerofill);
+            Codec::Double => {
+                float::push_double(out, f64::from_bits(cursor.u64()?));
                 Ok(())
             }
             Codec::Bit { bytes } => {

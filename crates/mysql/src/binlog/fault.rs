@@ -121,21 +121,11 @@ pub(super) fn rolled_back(position: &Position) -> Fault {
 }
 
 pub(super) fn plan(error: PlanError, table: &TableName) -> Fault {
-    let code = match error {
-        PlanError::LabelCharset { .. } => "BIN-018",
-        _ => "BIN-011",
-    };
-    let hint = match error {
-        PlanError::LabelCharset { .. } => {
-            "Convert the column to utf8mb4 or latin1 at the source, or leave the table out."
-        }
-        _ => RESYNCHRONISE,
-    };
     Fault::operator(
-        code,
+        "BIN-011",
         format!("row events of {table} do not fit its columns"),
     )
-    .hint(hint)
+    .hint(RESYNCHRONISE)
     .table(table)
     .cause(error)
 }

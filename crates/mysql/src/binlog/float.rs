@@ -4,8 +4,6 @@
 //! exponent follows the rule that the servers' own printing shows (checked against MySQL 9.7,
 //! 5.6 and MariaDB 10.11 by the integration tests).
 
-use std::io::Write;
-
 /// Numbers below 1e15 and from 1e-15 on are printed without an exponent.
 const POINT_PLACE_MAX: i32 = 15;
 
@@ -82,29 +80,6 @@ fn push_plain(out: &mut Vec<u8>, digits: &[u8], point: i32) {
     }
 }
 
-/// Appends a `DOUBLE(m, d)`: always `d` digits behind the point, zeros where the shortest form
-/// has fewer.
-pub fn push_fixed(out: &mut Vec<u8>, number: f64, decimals: usize) {
-    let begin = out.len();
-    // Without an exponent whatever the size; a whole number has no point.
-    push_double(out, number);
-    if out[begin..].contains(&b'e') {
-        out.truncate(begin);
-        write!(out, "{number}").expect("writing to memory does not fail");
-    }
-    let point = out[begin..].iter().position(|byte| *byte == b'.');
-    let found = point.map_or(0, |place| out.len() - begin - place - 1);
-    if found > decimals {
-        out.truncate(begin);
-        write!(out, "{number:.decimals$}").expect("writing to memory does not fail");
-        return;
-    }
-    if decimals > 0 && point.is_none() {
-        out.push(b'.');
-    }
-    out.extend(std::iter::repeat_n(b'0', decimals - found));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,19 +107,5 @@ mod tests {
         check(f64::from(0.1f32), "0.10000000149011612");
         check(f64::from_bits(0x4058_3638_8000_0000), "96.84719848632812");
         check(1_277_815_941_940_594.2, "1277815941940594.2");
-    }
-
-    #[test]
-    fn declared_digits_are_the_shortest_ones() {
-        let print = |number, decimals| {
-            let mut out = Vec::new();
-            push_fixed(&mut out, number, decimals);
-            String::from_utf8_lossy(&out).into_owned()
-        };
-        assert_eq!(print(0.1, 30), "0.100000000000000000000000000000");
-        assert_eq!(print(1e23, 2), "100000000000000000000000.00");
-        assert_eq!(print(1.005, 2), "1.00");
-        assert_eq!(print(-3.0, 0), "-3");
-        assert_eq!(print(1e-20, 4), "0.0000");
     }
 }

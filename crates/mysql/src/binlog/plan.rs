@@ -3,9 +3,9 @@
 //! Compares the catalog's columns with the table map: count, types, lengths, signedness and,
 //! where the source sends them, names, character sets and labels.
 
-use super::query::latin1;
 use super::table_map::{TableMap, WireColumn, column_type as wire};
-use std::borrow::Cow;
+use crate::catalog::digits_in_parentheses;
+use crate::member::travels_by_number;
 use wherry_model::{Column, ColumnKind, Table};
 
 /// Collation id of binary data.
@@ -25,8 +25,6 @@ pub enum PlanError {
     Name { wanted: String, found: String },
     #[error("the labels of column `{column}` differ from the source's")]
     Labels { column: String },
-    #[error("the labels of column `{column}` are not ASCII and its character set is {charset}")]
-    LabelCharset { column: String, charset: String },
 }
 
 /// How one column is read. Widths of ZEROFILL are 0 without it.
@@ -43,10 +41,7 @@ pub(super) enum Codec {
         zerofill: usize,
     },
     Float,
-    Double {
-        decimals: Option<usize>,
-        zerofill: usize,
-    },
+    Double,
     Bit {
         bytes: usize,
     },
@@ -126,12 +121,17 @@ fn check_labels(table: &Table, codecs: &[Codec], map: &TableMap) -> Result<(), P
     let mut enums = map.enum_labels.iter().flatten();
     let mut sets = map.set_labels.iter().flatten();
     for (column, codec) in table.columns.iter().zip(codecs) {
-        let (sent, labels) = match codec {
-            Codec::Enum { labels, .. } => (enums.next(), labels),
-            Codec::Set { labels, .. } => (sets.next(), labels),
+        let (sent, labels) = match &column.kind {
+            ColumnKind::Enum { labels } => (enums.next(), labels),
+            ColumnKind::Set { labels } => (sets.next(), labels),
             _ => continue,
         };
-        if sent.is_some_and(|sent| sent != labels) {
+        let differs = sent.is_some_and(|sent| match codec {
+            Codec::Enum { labels, .. } | Codec::Set { labels, .. } => sent != labels,
+            // They come in the column's character set; the catalog has them in UTF-8.
+            _ => sent.len() != labels.len(),
+        });
+        if differs {
             return Err(PlanError::Labels {
                 column: column.name.clone(),
             });
@@ -152,10 +152,7 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
             })
         }
         ColumnKind::Float => fits(found, wire::FLOAT, 4).then_some(Codec::Float),
-        ColumnKind::Double => fits(found, wire::DOUBLE, 8).then(|| Codec::Double {
-            decimals: digits_in_parentheses(column).1,
-            zerofill: zerofill_width(column, 22),
-        }),
+        ColumnKind::Double => fits(found, wire::DOUBLE, 8).then_some(Codec::Double),
         ColumnKind::Bit { bits } => {
             let meta = u16::from(bits % 8) | u16::from(bits / 8) << 8;
             fits(found, wire::BIT, meta).then(|| Codec::Bit {
@@ -175,7 +172,7 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
         | ColumnKind::Binary { .. }
         | ColumnKind::Varbinary { .. }
         | ColumnKind::Blob => string(column, found),
-        ColumnKind::Enum { labels } | ColumnKind::Set { labels } => members(column, labels, found)?,
+        ColumnKind::Enum { labels } | ColumnKind::Set { labels } => members(column, labels, found),
         ColumnKind::Json => (found.kind == wire::JSON).then(|| Codec::Json {
             length_bytes: usize::from(found.meta.min(8)),
         }),
@@ -207,28 +204,33 @@ fn temporal_kind(kind: &ColumnKind, found: WireColumn) -> Option<Codec> {
     }
 }
 
-/// ENUM and SET: ordinals or bits on the wire, labels in the row.
-fn members(
-    column: &Column,
-    labels: &[String],
-    found: WireColumn,
-) -> Result<Option<Codec>, PlanError> {
-    let encoded = encode_labels(column, labels)?;
-    if matches!(column.kind, ColumnKind::Enum { .. }) {
-        let bytes: u16 = if labels.len() < 256 { 1 } else { 2 };
-        return Ok(fits(found, wire::ENUM, bytes).then(|| Codec::Enum {
-            bytes: usize::from(bytes),
-            labels: encoded,
-        }));
-    }
-    let bytes = match labels.len().div_ceil(8) {
-        small @ 0..=4 => small.max(1) as u16,
-        _ => 8,
+/// ENUM and SET: ordinals or bits on the wire, labels in the row unless they say too little.
+fn members(column: &Column, labels: &[String], found: WireColumn) -> Option<Codec> {
+    let is_enum = matches!(column.kind, ColumnKind::Enum { .. });
+    let (kind, bytes) = match labels.len() {
+        count if is_enum => (wire::ENUM, if count < 256 { 1 } else { 2 }),
+        count @ 0..=32 => (wire::SET, count.div_ceil(8).max(1)),
+        _ => (wire::SET, 8),
     };
-    Ok(fits(found, wire::SET, bytes).then(|| Codec::Set {
-        bytes: usize::from(bytes),
-        labels: encoded,
-    }))
+    if !fits(found, kind, bytes as u16) {
+        return None;
+    }
+    if travels_by_number(column) {
+        return Some(Codec::Integer {
+            bytes,
+            unsigned: true,
+            zerofill: 0,
+        });
+    }
+    let labels = labels
+        .iter()
+        .map(|label| label.as_bytes().to_vec())
+        .collect();
+    Some(if is_enum {
+        Codec::Enum { bytes, labels }
+    } else {
+        Codec::Set { bytes, labels }
+    })
 }
 
 fn fits(found: WireColumn, kind: u8, meta: u16) -> bool {
@@ -329,58 +331,18 @@ fn charset_bytes_max(charset: &str) -> u32 {
     }
 }
 
-/// The labels as bytes of the column's character set.
-fn encode_labels(column: &Column, labels: &[String]) -> Result<Vec<Vec<u8>>, PlanError> {
-    let charset = column.charset.as_deref().unwrap_or("binary");
-    // In these, a space or a letter is not one byte.
-    let wide = matches!(charset, "ucs2" | "utf16" | "utf16le" | "utf32");
-    labels
-        .iter()
-        .map(|label| match charset {
-            "utf8" | "utf8mb3" | "utf8mb4" => Some(Cow::Borrowed(label.as_bytes())),
-            "latin1" => encode_latin1(label).map(Cow::Owned),
-            _ if label.is_ascii() && !wide => Some(Cow::Borrowed(label.as_bytes())),
-            _ => None,
-        })
-        .map(|label| label.map(Cow::into_owned))
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| PlanError::LabelCharset {
-            column: column.name.clone(),
-            charset: charset.to_owned(),
-        })
-}
-
-fn encode_latin1(label: &str) -> Option<Vec<u8>> {
-    let encode = |c| (0..=255).find(|byte| latin1(*byte) == c);
-    label.chars().map(encode).collect()
-}
-
 /// Width of a ZEROFILL column as the catalog prints it; `width` where it prints none.
 fn zerofill_width(column: &Column, width: usize) -> usize {
     if !column.column_type.contains("zerofill") {
         return 0;
     }
-    let (digits, decimals) = digits_in_parentheses(column);
+    let (digits, decimals) = digits_in_parentheses(&column.column_type);
     let digits = digits.unwrap_or(width);
     match column.kind {
         // The point takes a place of its own, the digits in front of it keep theirs.
         ColumnKind::Decimal { .. } if decimals.is_some_and(|decimals| decimals > 0) => digits + 1,
         _ => digits,
     }
-}
-
-/// The numbers in `name(m)` or `name(m,d)`.
-fn digits_in_parentheses(column: &Column) -> (Option<usize>, Option<usize>) {
-    let inner = column
-        .column_type
-        .split_once('(')
-        .and_then(|(_, rest)| rest.split_once(')'))
-        .map(|(inner, _)| inner);
-    let mut numbers = inner
-        .into_iter()
-        .flat_map(|inner| inner.split(','))
-        .map(|number| number.trim().parse().ok());
-    (numbers.next().flatten(), numbers.next().flatten())
 }
 
 fn describe(found: WireColumn) -> String {

@@ -85,7 +85,7 @@ fn is_utf8_collation(id: u16) -> bool {
 }
 
 /// A character of MySQL's latin1: code page 1252, with its five gaps as control characters.
-pub(super) fn latin1(byte: u8) -> char {
+fn latin1(byte: u8) -> char {
     const UPPER: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
         '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',

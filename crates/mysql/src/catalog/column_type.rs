@@ -117,6 +117,19 @@ pub(super) fn labels(column_type: &str) -> Option<Vec<String>> {
     }
 }
 
+/// The numbers in `name(m)` or `name(m,d)`.
+pub(crate) fn digits_in_parentheses(column_type: &str) -> (Option<usize>, Option<usize>) {
+    let inner = column_type
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .map(|(inner, _)| inner);
+    let mut numbers = inner
+        .into_iter()
+        .flat_map(|inner| inner.split(','))
+        .map(|number| number.trim().parse().ok());
+    (numbers.next().flatten(), numbers.next().flatten())
+}
+
 fn unescape(letter: char) -> char {
     match letter {
         '0' => '\0',

@@ -7,10 +7,11 @@
 mod column_type;
 mod refusal;
 
+pub(crate) use column_type::digits_in_parentheses;
 pub use refusal::{CascadeFact, cascades, cascades_are_logged, refusals};
 
 use crate::flavour::ServerVersion;
-use crate::literal::{labels_are_comparable, push_quoted};
+use crate::literal::push_quoted;
 use crate::session::{RowSet, Session};
 use column_type::{TypeFacts, column_kind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -504,23 +505,6 @@ fn finish(name: TableName, mut table: Table, definition: String) -> Table {
         Exactness::Keyless
     };
     table
-}
-
-/// True where a SET in the identity has labels whose bytes differ from their UTF-8 form, so that
-/// its values cannot be turned into numbers.
-pub(crate) fn identity_is_readable(table: &Table) -> bool {
-    let Some(identity) = table.identity() else {
-        return true;
-    };
-    identity.parts.iter().all(|part| {
-        let column = &table.columns[part.column];
-        let ColumnKind::Set { labels } = &column.kind else {
-            return true;
-        };
-        labels
-            .iter()
-            .all(|label| labels_are_comparable(column.charset.as_deref(), label.as_bytes()))
-    })
 }
 
 /// The condition that a column holds one of these names.

@@ -1,9 +1,9 @@
 //! Which tables a live move refuses, each with its reason and the way out.
 //!
-//! Owns the rules that go beyond a single column's type: engines, cascades, key types. Read on in
+//! Owns the rules that go beyond a single column's type: engines and cascades. Read on in
 //! the crate's `catalog` for what is read, in `source::precheck` for how it is reported.
 
-use super::{identity_is_readable, in_list, required};
+use super::{in_list, required};
 use crate::session::Session;
 use wherry_model::{Fault, Table, TableName};
 
@@ -101,16 +101,6 @@ fn refuse_alone(table: &Table) -> Option<Fault> {
                 "Convert it with `ALTER TABLE {name} ENGINE = InnoDB`, or leave its database out \
                  of the selection."
             )),
-        );
-    }
-    if !identity_is_readable(table) {
-        return Some(
-            Fault::operator(
-                "SRC-013",
-                format!("key of table {name} is a SET whose labels are not plain ASCII or UTF-8"),
-            )
-            .table(name)
-            .hint("Change the column's character set to utf8mb4, or give the table another key."),
         );
     }
     None

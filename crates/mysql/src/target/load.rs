@@ -10,6 +10,7 @@ use super::statement::{insert_head, insert_rows, key_of, push_row};
 use super::store::Dialect;
 use super::transaction::{CommitFault, Transaction};
 use super::writer::row_too_large;
+use crate::member::travels_by_number;
 use crate::session::{Outcome, PooledSession, SessionError};
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
@@ -433,6 +434,10 @@ fn load_statement(table: &Table) -> Vec<u8> {
         if column.kind == ColumnKind::Json {
             columns.push(format!("@v{index}"));
             set.push(format!("{name}=CONVERT(@v{index} USING utf8mb4)"));
+        } else if travels_by_number(column) {
+            // A text of digits could be the label of another value.
+            columns.push(format!("@v{index}"));
+            set.push(format!("{name}=CAST(@v{index} AS UNSIGNED)"));
         } else {
             columns.push(name);
         }

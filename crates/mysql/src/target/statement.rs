@@ -8,6 +8,7 @@ use crate::literal::{
     push_hex, push_key_comparison, push_key_condition, push_key_literal, push_quoted,
     push_value_literal,
 };
+use crate::member::travels_by_number;
 use wherry_model::{Column, ColumnKind, Row, Table, name::quote};
 
 /// Statements are cut at about this length; a longer row stands alone.
@@ -220,10 +221,14 @@ fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]
         | ColumnKind::Double
         | ColumnKind::Bit { .. }
         | ColumnKind::Year => push_key_comparison(out, column, "=", value),
+        ColumnKind::Enum { .. } | ColumnKind::Set { .. } if travels_by_number(column) => {
+            out.extend_from_slice(format!("CAST({name} AS UNSIGNED)=").as_bytes());
+            out.extend_from_slice(bytes);
+        }
         // As a double, as it was read: the float of a literal may round to another one.
         ColumnKind::Float => {
             out.extend_from_slice(format!("{name}+0e0=").as_bytes());
-            push_value_literal(out, column, value);
+            push_key_literal(out, column, value);
         }
         // Binary strings compare by bytes; a cast of these is the text that the server prints.
         ColumnKind::Date

@@ -97,7 +97,7 @@ impl<'a> Side<'a> {
         let type_name = parts.type_name();
         means.insert(
             "type",
-            normal::clause(&without_width(parts.column_type()), self.dialect),
+            normal::column_type(&without_width(parts.column_type()), self.dialect),
         );
         let has_charset = type_name.ends_with("char")
             || type_name.ends_with("text")

@@ -40,6 +40,15 @@ pub(super) fn clause(text: &str, dialect: Dialect) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
+/// Like [`clause`]; MySQL 8.0.11 gave one type another name.
+pub(super) fn column_type(text: &str, dialect: Dialect) -> String {
+    let text = clause(text, dialect);
+    match text.strip_prefix("geometrycollection") {
+        Some(rest) => format!("geomcollection{rest}"),
+        None => text,
+    }
+}
+
 fn is_introducer(text: &str, tokens: &[Token], at: usize) -> bool {
     tokens[at].kind == TokenKind::Word
         && tokens[at].text(text).starts_with('_')
