@@ -8,6 +8,7 @@ mod disk;
 mod json;
 mod keep;
 mod kill;
+mod matrix;
 mod planted;
 mod race;
 mod refusals;

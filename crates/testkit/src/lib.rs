@@ -7,6 +7,7 @@ mod cache;
 mod failure;
 mod fetch;
 mod flavour;
+pub mod matrix;
 mod oracle;
 mod program;
 mod proxy;

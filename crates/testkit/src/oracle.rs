@@ -282,7 +282,10 @@ async fn tables(
         if let Some(definition) = tables.get_mut(&table) {
             definition.columns.push(Column {
                 name,
-                kind: kind.to_lowercase(),
+                // The newer of two names of one type.
+                kind: kind
+                    .to_lowercase()
+                    .replace("geometrycollection", "geomcollection"),
                 nullable: nullable == "YES",
             });
         }
@@ -334,9 +337,18 @@ fn select(table: &str, definition: &Definition) -> String {
     let expression = |column: &Column| {
         let name = format!("`{}`", column.name.replace('`', "``"));
         match column.kind.as_str() {
-            "json" => format!("CAST(CAST({name} AS CHAR CHARACTER SET utf8mb4) AS BINARY)"),
-            // As a FLOAT the text would show six digits only.
-            "float" => format!("CAST({name} + 0e0 AS BINARY)"),
+            "json" => {
+                format!(
+                    "CAST(CONCAT(JSON_TYPE({name}), ' ', CAST({name} AS CHAR CHARACTER SET utf8mb4)) AS BINARY)"
+                )
+            }
+            // As it is, the text would show six digits of a FLOAT, and of others those declared. A sum would lose
+            // the sign of zero, and a cast the last digits: MySQL 9.7 casts to 22 characters.
+            "float" | "double" => format!("{name} * 1e0"),
+            // Two values may have the same text: the one without a label, and an empty label.
+            "enum" | "set" => {
+                format!("CONCAT(CAST({name} AS UNSIGNED), ':', HEX({name}))")
+            }
             "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
             | "multipolygon" | "geomcollection" | "geometrycollection" | "vector" => {
                 format!("HEX({name})")
@@ -346,18 +358,23 @@ fn select(table: &str, definition: &Definition) -> String {
     };
     let columns: Vec<String> = definition.columns.iter().map(expression).collect();
     let quoted = |name: &String| format!("`{}`", name.replace('`', "``"));
-    let order = if definition.primary.is_empty() {
-        (1..=columns.len())
-            .map(|number| number.to_string())
-            .collect::<Vec<_>>()
+    // Equal orders only keep memory small. Servers cannot sort by several long values.
+    let is_short = |column: &&Column| {
+        let long = ["blob", "text", "json", "char", "binary"];
+        !long.iter().any(|kind| column.kind.ends_with(kind))
+    };
+    let order: Vec<String> = if definition.primary.is_empty() {
+        let short = definition.columns.iter().filter(is_short);
+        short.map(|column| quoted(&column.name)).collect()
     } else {
         definition.primary.iter().map(quoted).collect()
     };
-    format!(
-        "SELECT {} FROM {table} ORDER BY {}",
-        columns.join(", "),
-        order.join(", ")
-    )
+    let order = if order.is_empty() {
+        String::new()
+    } else {
+        format!(" ORDER BY {}", order.join(", "))
+    };
+    format!("SELECT {} FROM {table}{order}", columns.join(", "))
 }
 
 /// Rows seen more often on one side than on the other so far.
@@ -511,12 +528,16 @@ mod tests {
             nullable: false,
         };
         let mut definition = Definition {
-            columns: vec![column("a", "int"), column("f`", "float")],
+            columns: vec![
+                column("a", "int"),
+                column("f`", "float"),
+                column("t", "text"),
+            ],
             ..Definition::default()
         };
         assert_eq!(
             select("`d`.`t`", &definition),
-            "SELECT CAST(`a` AS BINARY), CAST(`f``` + 0e0 AS BINARY) FROM `d`.`t` ORDER BY 1, 2"
+            "SELECT CAST(`a` AS BINARY), `f``` * 1e0, CAST(`t` AS BINARY) FROM `d`.`t` ORDER BY `a`, `f```"
         );
         definition.primary = vec!["a".to_owned()];
         assert!(select("`d`.`t`", &definition).ends_with("ORDER BY `a`"));

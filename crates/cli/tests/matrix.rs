@@ -1,0 +1,200 @@
+//! The differential type matrix: every value of every type over every road, compared byte for byte.
+//!
+//! A lane is a pair of servers with the settings that change how a value travels. Rows that are there before the start
+//! take the load, the others the stream: idempotent where they lie between the start and its end, strict after
+//! it. Values come from `wherry_testkit::matrix`, the judge is `wherry_testkit::compare`: neither shares code
+//! with Wherry. `WHERRY_SOAK=1` runs every combination of settings, and thousands of random values a column.
+
+use crate::runner::Wherry;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use wherry_testkit::matrix::{Group, Identity, SESSION, groups};
+use wherry_testkit::{Flavour, Random, Server, ServerOptions, compare};
+
+/// A clock with a repeated hour, so that a road through local time would show.
+const SUMMER_TIME: (&str, &str) = ("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
+
+/// What an administrator may have set in a target, and must not matter.
+const ODD_TARGET: &[&str] = &[
+    "--sql-mode=NO_BACKSLASH_ESCAPES,ANSI_QUOTES,PIPES_AS_CONCAT,NO_ZERO_DATE,NO_ZERO_IN_DATE,PAD_CHAR_TO_FULL_LENGTH",
+    "--sql-generate-invisible-primary-key=ON",
+    "--explicit-defaults-for-timestamp=OFF",
+    "--default-time-zone=+05:30",
+    "--character-set-server=latin1",
+];
+
+struct Lane {
+    flavour: Flavour,
+    gtid: bool,
+    arguments: &'static [&'static str],
+}
+
+fn random_rows() -> usize {
+    if std::env::var_os("WHERRY_SOAK").is_some() {
+        4000
+    } else {
+        60
+    }
+}
+
+fn options(gtid: bool, arguments: &[&str]) -> ServerOptions {
+    ServerOptions {
+        gtid,
+        arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+        environment: vec![(SUMMER_TIME.0.to_owned(), SUMMER_TIME.1.to_owned())],
+        ..ServerOptions::default()
+    }
+}
+
+async fn run(connection: &mut Conn, statement: &str) {
+    let shown: String = statement.chars().take(300).collect();
+    let mut result = connection
+        .query_iter(statement)
+        .await
+        .unwrap_or_else(|error| panic!("{shown}: {error}"));
+    while !result.is_empty() {
+        result
+            .for_each(drop)
+            .await
+            .unwrap_or_else(|error| panic!("{shown}: {error}"));
+    }
+}
+
+async fn writer(source: &Server) -> Conn {
+    let mut connection = source.connect().await.expect("a connection");
+    run(&mut connection, SESSION).await;
+    connection
+}
+
+/// What lies before the start, and, behind a new binlog file, what lies between the start and the end where the start
+/// is the beginning of a file.
+async fn write_before(source: &Server, groups: &[Group], random: &mut Random) {
+    let mut connection = writer(source).await;
+    run(&mut connection, "CREATE DATABASE matrix; USE matrix").await;
+    for group in groups {
+        run(&mut connection, &group.create()).await;
+        run(&mut connection, "BEGIN").await;
+        for statement in group.load(random, random_rows()) {
+            run(&mut connection, &statement).await;
+        }
+        run(&mut connection, "COMMIT").await;
+    }
+    run(&mut connection, "FLUSH BINARY LOGS").await;
+    for group in groups
+        .iter()
+        .filter(|group| group.identity != Identity::None)
+    {
+        run(&mut connection, &group.copied(3)).await;
+        run(&mut connection, &group.updated(3)).await;
+        run(&mut connection, &group.copied(4)).await;
+        run(&mut connection, &group.deleted(4)).await;
+    }
+    connection.disconnect().await.expect("a goodbye");
+}
+
+async fn write_during(source: &Server, groups: &[Group]) {
+    let mut connection = writer(source).await;
+    run(&mut connection, "USE matrix").await;
+    for group in groups {
+        for statement in [group.copied(5), group.updated(1), group.deleted(2)] {
+            run(&mut connection, &statement).await;
+        }
+    }
+    connection.disconnect().await.expect("a goodbye");
+}
+
+async fn travel(lane: Lane) {
+    let seed = Random::fresh_seed();
+    eprintln!("matrix seed {seed}");
+    let source = Server::start(lane.flavour, options(lane.gtid, lane.arguments))
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, options(false, ODD_TARGET))
+        .await
+        .expect("target");
+    let groups = groups(lane.flavour);
+    write_before(&source, &groups, &mut Random::new(seed)).await;
+    let wherry = Wherry::new(&source, &target, &["matrix"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    write_during(&source, &groups).await;
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+    let compared = compare(&source.url("root"), &target.url("root"), &["matrix"])
+        .await
+        .expect("comparison");
+    compared.assert_equal();
+    assert_eq!(compared.tables, groups.len());
+    let divergences = target
+        .value("SELECT COUNT(*) FROM wherry.divergence")
+        .await
+        .expect("divergences");
+    assert_eq!(divergences.as_deref(), Some("0"), "changes met other rows");
+    eprintln!("{} tables, {} rows equal", compared.tables, compared.rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql97_with_gtid_full_metadata_and_compression() {
+    travel(Lane {
+        flavour: Flavour::MySql97,
+        gtid: true,
+        arguments: &[
+            "--binlog-row-metadata=FULL",
+            "--binlog-transaction-compression=ON",
+        ],
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql97_without_gtid_minimal_metadata() {
+    travel(Lane {
+        flavour: Flavour::MySql97,
+        gtid: false,
+        arguments: &[
+            "--binlog-row-metadata=MINIMAL",
+            "--explicit-defaults-for-timestamp=OFF",
+        ],
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql56_with_gtid() {
+    travel(Lane {
+        flavour: Flavour::MySql56,
+        gtid: true,
+        arguments: &[],
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql56_without_gtid() {
+    travel(Lane {
+        flavour: Flavour::MySql56,
+        gtid: false,
+        arguments: &["--explicit-defaults-for-timestamp=OFF"],
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_full_metadata() {
+    travel(Lane {
+        flavour: Flavour::MariaDb,
+        gtid: true,
+        arguments: &["--binlog-row-metadata=FULL"],
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_minimal_metadata() {
+    travel(Lane {
+        flavour: Flavour::MariaDb,
+        gtid: false,
+        arguments: &["--binlog-row-metadata=MINIMAL"],
+    })
+    .await;
+}
