@@ -312,6 +312,9 @@ impl Codec {
             Codec::OldTime => temporal::old_time(cursor, out),
             Codec::OldDatetime => temporal::old_datetime(cursor, out),
             Codec::OldTimestamp => temporal::old_timestamp(cursor, out),
+            Codec::HiresTime { fraction } => temporal::hires_time(cursor, *fraction, out),
+            Codec::HiresDatetime { fraction } => temporal::hires_datetime(cursor, *fraction, out),
+            Codec::HiresTimestamp { fraction } => temporal::hires_timestamp(cursor, *fraction, out),
             Codec::Bytes { .. }
             | Codec::Binary { .. }
             | Codec::Json { .. }

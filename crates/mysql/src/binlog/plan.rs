@@ -61,6 +61,15 @@ pub(super) enum Codec {
     OldTime,
     OldDatetime,
     OldTimestamp,
+    HiresTime {
+        fraction: u8,
+    },
+    HiresDatetime {
+        fraction: u8,
+    },
+    HiresTimestamp {
+        fraction: u8,
+    },
     /// Taken as it is, behind its length.
     Bytes {
         length_bytes: usize,
@@ -189,15 +198,32 @@ fn plan_column(column: &Column, found: WireColumn) -> Result<Codec, PlanError> {
 fn temporal_kind(kind: &ColumnKind, found: WireColumn) -> Option<Codec> {
     match *kind {
         ColumnKind::Time { fraction } => {
-            let codecs = (Codec::Time { fraction }, Codec::OldTime);
+            let codecs = (
+                Codec::Time { fraction },
+                old(fraction, Codec::OldTime, Codec::HiresTime { fraction }),
+            );
             temporal(found, fraction, (wire::TIME2, wire::TIME), codecs)
         }
         ColumnKind::Datetime { fraction } => {
-            let codecs = (Codec::Datetime { fraction }, Codec::OldDatetime);
+            let codecs = (
+                Codec::Datetime { fraction },
+                old(
+                    fraction,
+                    Codec::OldDatetime,
+                    Codec::HiresDatetime { fraction },
+                ),
+            );
             temporal(found, fraction, (wire::DATETIME2, wire::DATETIME), codecs)
         }
         ColumnKind::Timestamp { fraction } => {
-            let codecs = (Codec::Timestamp { fraction }, Codec::OldTimestamp);
+            let codecs = (
+                Codec::Timestamp { fraction },
+                old(
+                    fraction,
+                    Codec::OldTimestamp,
+                    Codec::HiresTimestamp { fraction },
+                ),
+            );
             temporal(found, fraction, (wire::TIMESTAMP2, wire::TIMESTAMP), codecs)
         }
         _ => None,
@@ -254,7 +280,12 @@ fn integer(column: &Column, bytes: u8, unsigned: bool, found: WireColumn) -> Opt
     })
 }
 
-/// Chooses between the form with fractions and the one before 5.6.4, which has none.
+/// Old forms have no fraction; MariaDB before 10.1 had others for those with one.
+fn old(fraction: u8, plain: Codec, hires: Codec) -> Codec {
+    if fraction == 0 { plain } else { hires }
+}
+
+/// Chooses between the form of MySQL 5.6.4 and later and an older one.
 fn temporal(
     found: WireColumn,
     fraction: u8,
@@ -263,7 +294,7 @@ fn temporal(
 ) -> Option<Codec> {
     if fits(found, kinds.0, u16::from(fraction)) {
         Some(codecs.0)
-    } else if found.kind == kinds.1 && fraction == 0 {
+    } else if found.kind == kinds.1 {
         Some(codecs.1)
     } else {
         None

@@ -93,6 +93,67 @@ pub fn old_timestamp(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), T
     Ok(())
 }
 
+/// TIME with a fraction of MariaDB before 10.1 (`mariadb-5.3` in definitions): parts of a second since the earliest
+/// time.
+pub fn hires_time(
+    cursor: &mut Cursor<'_>,
+    fraction: u8,
+    out: &mut Vec<u8>,
+) -> Result<(), Truncated> {
+    const ZERO_SECONDS: i64 = 838 * 3600 + 59 * 60 + 59 + 1;
+    const BYTES: [usize; 7] = [3, 4, 4, 5, 5, 5, 6];
+    let fraction = fraction.min(6);
+    let step = 10i64.pow(6 - u32::from(fraction));
+    let parts = cursor.big_endian(BYTES[usize::from(fraction)])? as i64;
+    let microseconds = parts
+        .wrapping_mul(step)
+        .wrapping_sub(ZERO_SECONDS * 1_000_000);
+    if microseconds < 0 {
+        out.push(b'-');
+    }
+    let (seconds, rest) = split_second(microseconds.unsigned_abs());
+    push_clock(out, seconds / 3600, seconds / 60 % 60, seconds % 60);
+    push_fraction(out, rest, fraction);
+    Ok(())
+}
+
+/// DATETIME with a fraction of MariaDB before 10.1: a number in mixed bases.
+pub fn hires_datetime(
+    cursor: &mut Cursor<'_>,
+    fraction: u8,
+    out: &mut Vec<u8>,
+) -> Result<(), Truncated> {
+    const BYTES: [usize; 7] = [5, 6, 6, 7, 7, 7, 8];
+    let fraction = fraction.min(6);
+    let parts = cursor.big_endian(BYTES[usize::from(fraction)])?;
+    let step = 10u64.pow(6 - u32::from(fraction));
+    let (seconds, rest) = split_second(parts.wrapping_mul(step));
+    let days = seconds / 86_400;
+    push_date(out, days / 32 / 13, days / 32 % 13, days % 32);
+    out.push(b' ');
+    push_clock(out, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    push_fraction(out, rest, fraction);
+    Ok(())
+}
+
+/// TIMESTAMP with a fraction of MariaDB before 10.1.
+pub fn hires_timestamp(
+    cursor: &mut Cursor<'_>,
+    fraction: u8,
+    out: &mut Vec<u8>,
+) -> Result<(), Truncated> {
+    let fraction = fraction.min(6);
+    let seconds = cursor.big_endian(4)?;
+    let parts = cursor.big_endian(usize::from(fraction.div_ceil(2)))?;
+    let step = 10u64.pow(6 - u32::from(fraction));
+    push_timestamp(out, seconds, parts * step, fraction);
+    Ok(())
+}
+
+fn split_second(microseconds: u64) -> (u64, u64) {
+    (microseconds / 1_000_000, microseconds % 1_000_000)
+}
+
 pub fn timestamp(
     cursor: &mut Cursor<'_>,
     fraction: u8,
@@ -238,6 +299,37 @@ mod tests {
             "-00:00:00.000001",
         );
         check(time, &[0x80, 0, 1, 0x0A], 1, "00:00:01.1");
+    }
+
+    #[test]
+    fn fractions_of_old_mariadb() {
+        let time =
+            |microseconds: i64| ((838 * 3600 + 59 * 60 + 60) * 1_000_000 + microseconds) as u64;
+        let zero = time(0).to_be_bytes();
+        check(hires_time, &zero[2..], 6, "00:00:00.000000");
+        check(
+            hires_time,
+            &time(-1).to_be_bytes()[2..],
+            6,
+            "-00:00:00.000001",
+        );
+        let short = (time(-3_661_500_000) / 1000).to_be_bytes();
+        check(hires_time, &short[3..], 3, "-01:01:01.500");
+        let days = (2024 * 13 + 2) * 32 + 31;
+        let moment: u64 = (((days * 24 + 23) * 60 + 59) * 60 + 58) * 1_000_000 + 7;
+        check(
+            hires_datetime,
+            &moment.to_be_bytes(),
+            6,
+            "2024-02-31 23:59:58.000007",
+        );
+        check(hires_datetime, &[0; 6], 2, "0000-00-00 00:00:00.00");
+        check(
+            hires_timestamp,
+            &[0, 0, 0, 1, 25],
+            2,
+            "1970-01-01 00:00:01.25",
+        );
     }
 
     #[test]

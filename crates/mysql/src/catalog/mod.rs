@@ -5,9 +5,11 @@
 //! exactly as the server gives them. Read on in `refusal` for what is refused in a live move.
 
 mod column_type;
+mod lost;
 mod refusal;
 
 pub(crate) use column_type::digits_in_parentheses;
+pub(crate) use lost::lost_texts;
 pub use refusal::{CascadeFact, cascades, cascades_are_logged, refusals};
 
 use crate::flavour::ServerVersion;

@@ -290,6 +290,8 @@ async fn of_tables(
     let version = session.version();
     let unreadable = |table| json::fault::unreadable(table, version);
     refused.extend(tables.iter().filter_map(unreadable));
+    let lost = catalog::lost_texts(session, databases, &tables).await?;
+    refused.extend(lost.defaults);
 
     let mut items: Vec<CheckItem> = refused
         .iter()
@@ -305,6 +307,7 @@ async fn of_tables(
     items.push(exact_tables(endpoint, session, &tables, settings).await?);
     items.push(checks::retention(settings, cloud, &tables));
     items.push(objects_not_moved(session, databases).await?);
+    items.push(comments(&lost.comments));
     Ok(items)
 }
 
@@ -462,4 +465,19 @@ async fn objects_not_moved(
         format!("{} are not moved yet", found.join(", ")),
         "Create them at the target before the cutover; keep events disabled and triggers out until then.",
     ))
+}
+
+fn comments(tables: &[String]) -> CheckItem {
+    let id = "source-comments";
+    if tables.is_empty() {
+        return CheckItem::pass(id, "no comment holds a `?`");
+    }
+    CheckItem::warn(
+        id,
+        format!(
+            "comments hold `?`, which is also what the source prints for characters like emoji: {}",
+            tables.join(", ")
+        ),
+        "Where it was such a character, set the comment again at the target after the cutover.",
+    )
 }

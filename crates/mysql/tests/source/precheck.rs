@@ -222,3 +222,31 @@ async fn a_source_that_cannot_be_reached_is_one_item() {
     assert_eq!(verdict(&found, "source-connect"), Verdict::Fail);
     assert!(found[0].evidence.starts_with("CONN-"), "{found:?}");
 }
+
+/// Servers print `?` for characters like emoji. A default tells its bytes when it is asked for, also over an empty
+/// table; MySQL 9.7 prints it in hexadecimal, so it is carried from there.
+#[tokio::test]
+async fn defaults_that_are_printed_as_others_are_refused() {
+    for flavour in FLAVOURS {
+        let server = start(flavour, false).await;
+        server
+            .sql(
+                "SET NAMES utf8mb4; CREATE DATABASE plain; CREATE DATABASE lost;
+                 CREATE TABLE plain.a (id INT PRIMARY KEY, v VARCHAR(9) CHARACTER SET utf8mb4 DEFAULT 'why?', w VARCHAR(9) CHARACTER SET utf8mb4 DEFAULT 'é日?') ENGINE=InnoDB;
+                 CREATE TABLE lost.a (id INT PRIMARY KEY, v VARCHAR(9) CHARACTER SET utf8mb4 DEFAULT 'a😀') ENGINE=InnoDB COMMENT 'a😀'",
+            )
+            .await
+            .expect("tables");
+        let source = source(&server);
+        let found = items(&source, &["plain"]).await;
+        assert_eq!(verdict(&found, "source-tables"), Verdict::Pass);
+        assert_eq!(verdict(&found, "source-comments"), Verdict::Pass);
+        let found = items(&source, &["lost"]).await;
+        let expected = match flavour {
+            Flavour::MySql97 => Verdict::Pass,
+            Flavour::MySql56 | Flavour::MariaDb => Verdict::Fail,
+        };
+        assert_eq!(verdict(&found, "source-tables"), expected, "{flavour:?}");
+        assert_eq!(verdict(&found, "source-comments"), Verdict::Warn);
+    }
+}
