@@ -9,6 +9,7 @@ mod json;
 mod keep;
 mod kill;
 mod matrix;
+mod odd_values;
 mod planted;
 mod race;
 mod refusals;

@@ -48,6 +48,8 @@ pub struct Group {
     pub before: &'static str,
     /// Statements after it.
     pub after: &'static str,
+    /// Further statements of the stream.
+    pub changes: &'static [&'static str],
 }
 
 /// One column type and what is written into it.
@@ -209,6 +211,7 @@ fn group(name: &'static str, columns: Vec<Column>) -> Group {
         identity: Identity::Primary,
         before: "",
         after: "",
+        changes: &[],
     }
 }
 

@@ -172,6 +172,13 @@ const BITS: &[&str] = &[
 ];
 const YEARS: &[&str] = &["0", "1901", "2155", "2024", "'0000'", "70", "1970", "'00'"];
 
+/// Changes that a server may log in part; each table has ids from 500000 on in the stream.
+const DOCUMENT_CHANGES: &[&str] = &[
+    "UPDATE documents SET plain = JSON_REPLACE(plain, '$.b', 'changed', '$[1]', 7) WHERE id >= 500000",
+    "UPDATE documents SET plain = JSON_REMOVE(plain, '$.a', '$[0]') WHERE id >= 500000 AND id % 2 = 0",
+    "UPDATE documents SET plain = JSON_SET(plain, '$.k0', 18446744073709551615, '$.new', 'é😀') WHERE id >= 500000 AND id % 3 = 0",
+];
+
 /// All groups of a flavour.
 pub fn groups(flavour: Flavour) -> Vec<Group> {
     let mut groups = vec![
@@ -614,7 +621,10 @@ fn only_97() -> Vec<Group> {
             ..group("spatial", srid)
         },
         invisible,
-        group("documents", documents()),
+        Group {
+            changes: DOCUMENT_CHANGES,
+            ..group("documents", documents())
+        },
     ]
 }
 
@@ -663,6 +673,29 @@ fn only_mariadb() -> Vec<Group> {
         drawn("ts", "TIMESTAMP NULL", TIMESTAMPS, Draw::Timestamp),
         drawn("d", "DATE", DATES, Draw::Date),
     ];
+    let fractions = (1..=6).flat_map(|fraction| {
+        [
+            drawn(
+                &format!("t{fraction}"),
+                format!("TIME({fraction})"),
+                TIMES,
+                Draw::Time,
+            ),
+            drawn(
+                &format!("dt{fraction}"),
+                format!("DATETIME({fraction})"),
+                DATETIMES,
+                Draw::Datetime,
+            ),
+            drawn(
+                &format!("ts{fraction}"),
+                format!("TIMESTAMP({fraction}) NULL"),
+                TIMESTAMPS,
+                Draw::Timestamp,
+            ),
+        ]
+    });
+    let old: Vec<Column> = old.into_iter().chain(fractions).collect();
     let old = Group {
         before: "SET GLOBAL mysql56_temporal_format = OFF;",
         after: "SET GLOBAL mysql56_temporal_format = ON;",
