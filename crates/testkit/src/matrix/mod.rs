@@ -3,17 +3,17 @@
 //! Owns which types a flavour has, their values, random values, and the statements that put them into the places
 //! where the roads of a value begin: rows that are there before the start, and inserts, updates and deletes after
 //! it. Later rows are copies of the first ones, made inside the server, so that a value is written as a literal
-//! once only. To add a type, add a column to a [`Group`] in `types` (texts are in `texts`).
+//! once only. To add a type, add a column to a [`Group`] in `families` (texts are in `texts`).
 
 mod draw;
+mod families;
 mod texts;
-mod types;
 
 use crate::flavour::Flavour;
 use crate::random::Random;
 use draw::Draw;
 
-pub use types::groups;
+pub use families::groups;
 
 /// Rows of one INSERT.
 const ROWS_PER_STATEMENT: usize = 200;

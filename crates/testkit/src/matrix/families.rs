@@ -539,7 +539,31 @@ fn implied() -> Group {
 }
 
 fn only_97() -> Vec<Group> {
-    let vectors = vec![
+    let mut invisible = group(
+        "invisible_key",
+        vec![
+            listed("a", "INT", &["1", "1", "2"]),
+            drawn("f", "FLOAT", FLOATS, Draw::Float),
+        ],
+    );
+    invisible.identity = Identity::Invisible;
+    invisible.before = "SET sql_generate_invisible_primary_key = ON;";
+    invisible.after = "SET sql_generate_invisible_primary_key = OFF;";
+    vec![
+        group("vectors", vectors()),
+        calculated().keyless("calculated_loose"),
+        calculated(),
+        spatial(),
+        invisible,
+        Group {
+            changes: DOCUMENT_CHANGES,
+            ..group("documents", documents())
+        },
+    ]
+}
+
+fn vectors() -> Vec<Column> {
+    vec![
         drawn(
             "v3",
             "VECTOR(3)",
@@ -558,8 +582,11 @@ fn only_97() -> Vec<Group> {
             &["STRING_TO_VECTOR('[1]')", "STRING_TO_VECTOR('[1,2,3,4,5]')"],
             Draw::Vector { dimensions: 40 },
         ),
-    ];
-    let calculated = vec![
+    ]
+}
+
+fn calculated() -> Group {
+    let columns = vec![
         listed("a", "INT", &["1", "-1", "2147483647"]),
         listed("hidden", "VARCHAR(10) INVISIBLE", &["'x'", "''"]),
         generated("twice", "BIGINT GENERATED ALWAYS AS (a * 2) VIRTUAL"),
@@ -583,11 +610,14 @@ fn only_97() -> Vec<Group> {
             "INT GENERATED ALWAYS AS (a DIV 2) VIRTUAL INVISIBLE",
         ),
     ];
-    let calculated = Group {
+    Group {
         parts: ", KEY f ((a + 1)), KEY g ((LOWER(b)), a), KEY m ((CAST(c->'$.tags' AS UNSIGNED ARRAY))), KEY t (twice), KEY down (a DESC)",
-        ..group("calculated", without_nulls(calculated))
-    };
-    let srid = vec![
+        ..group("calculated", without_nulls(columns))
+    }
+}
+
+fn spatial() -> Group {
+    let columns = vec![
         listed(
             "p",
             "POINT NOT NULL SRID 4326",
@@ -602,30 +632,10 @@ fn only_97() -> Vec<Group> {
             &["ST_GeomFromText('POINT(500 700)')"],
         ),
     ];
-    let mut invisible = group(
-        "invisible_key",
-        vec![
-            listed("a", "INT", &["1", "1", "2"]),
-            drawn("f", "FLOAT", FLOATS, Draw::Float),
-        ],
-    );
-    invisible.identity = Identity::Invisible;
-    invisible.before = "SET sql_generate_invisible_primary_key = ON;";
-    invisible.after = "SET sql_generate_invisible_primary_key = OFF;";
-    vec![
-        group("vectors", vectors),
-        calculated.keyless("calculated_loose"),
-        calculated,
-        Group {
-            parts: ", SPATIAL KEY (p)",
-            ..group("spatial", srid)
-        },
-        invisible,
-        Group {
-            changes: DOCUMENT_CHANGES,
-            ..group("documents", documents())
-        },
-    ]
+    Group {
+        parts: ", SPATIAL KEY (p)",
+        ..group("spatial", columns)
+    }
 }
 
 /// Documents whose text holds all there is to them. Those with inner types that text loses belong here, too:
