@@ -14,7 +14,7 @@ pub struct Change {
     pub table: Arc<Table>,
     pub kind: ChangeKind,
     /// Hashed row identities, before and after: two changes that may touch the same row or the
-    /// same unique value share at least one. Attached by the decoder, which knows collations.
+    /// same unique value share at least one. Attached by the stream, which knows collations.
     pub identities: Vec<u64>,
 }
 

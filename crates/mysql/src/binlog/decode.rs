@@ -6,7 +6,6 @@
 
 use super::cursor::{Cursor, Truncated};
 use super::event::{RowsEvent, RowsKind};
-use super::identity::IdentityPlan;
 use super::json_diff::{DiffError, Documents};
 use super::plan::{Codec, PlanError, plan_columns};
 use super::table_map::TableMap;
@@ -45,14 +44,12 @@ impl From<Truncated> for DecodeError {
 pub struct RowPlan {
     table: Arc<Table>,
     codecs: Vec<Codec>,
-    identity: IdentityPlan,
 }
 
 /// A decoded row that still lies in the event's output buffer.
 struct Decoded {
     before: Option<Range<usize>>,
     after: Option<Range<usize>>,
-    identities: Vec<u64>,
 }
 
 impl RowPlan {
@@ -60,7 +57,6 @@ impl RowPlan {
     pub fn new(table: Arc<Table>, map: &TableMap) -> Result<RowPlan, PlanError> {
         Ok(RowPlan {
             codecs: plan_columns(&table, map)?,
-            identity: IdentityPlan::new(&table),
             table,
         })
     }
@@ -74,17 +70,13 @@ impl RowPlan {
         self.check_presence(event)?;
         let mut cursor = Cursor::new(&event.rows);
         let mut out = Vec::with_capacity(event.rows.len() + event.rows.len() / 2);
-        let mut spans = vec![None; self.codecs.len()];
         let mut scratch = Vec::new();
         let mut documents = Documents::new(&self.codecs);
         let mut decoded = Vec::new();
         while !cursor.is_empty() {
-            let mut identities = Vec::new();
             let mut image = |cursor: &mut Cursor<'a>, out: &mut Vec<u8>, partial: bool| {
                 documents.read_head(cursor, partial)?;
-                let range = self.image(cursor, out, &mut spans, &mut scratch, &mut documents)?;
-                self.identity.add(out, &spans, &mut identities);
-                Ok::<_, DecodeError>(range)
+                self.image(cursor, out, &mut scratch, &mut documents)
             };
             let before = match event.kind {
                 RowsKind::Write => None,
@@ -96,11 +88,7 @@ impl RowPlan {
                     Some(image(&mut cursor, &mut out, event.partial)?)
                 }
             };
-            decoded.push(Decoded {
-                before,
-                after,
-                identities,
-            });
+            decoded.push(Decoded { before, after });
         }
         // What the rows do not need would stay as long as they do.
         out.shrink_to_fit();
@@ -133,12 +121,11 @@ impl RowPlan {
         }
     }
 
-    /// Appends one row image; `spans` then says where each value lies.
+    /// Appends one row image; returns where it lies.
     fn image<'a>(
         &self,
         cursor: &mut Cursor<'a>,
         out: &mut Vec<u8>,
-        spans: &mut [Option<Range<usize>>],
         scratch: &mut Vec<u8>,
         documents: &mut Documents<'a>,
     ) -> Result<Range<usize>, DecodeError> {
@@ -148,7 +135,7 @@ impl RowPlan {
         for (index, codec) in self.codecs.iter().enumerate() {
             let begin = out.len();
             let is_null = nulls[index / 8] & (1 << (index % 8)) != 0;
-            spans[index] = match codec {
+            match codec {
                 Codec::Json { length_bytes } => {
                     let sent = match is_null {
                         true => None,
@@ -160,18 +147,14 @@ impl RowPlan {
                     let printed = documents.print(json_number, sent, scratch);
                     printed.map_err(|error| self.document_error(index, error))?;
                     json_number += 1;
-                    sent.map(|_| {
-                        push_value(out, Some(scratch));
-                        out.len() - scratch.len()..out.len()
-                    })
+                    push_value(out, sent.is_some().then_some(scratch.as_slice()));
                 }
-                _ if is_null => None,
-                _ => Some(codec.push(cursor, out, scratch)?),
-            };
+                _ if is_null => {}
+                _ => codec.push(cursor, out, scratch)?,
+            }
             if is_null || self.table.is_left_out(index) {
                 out.truncate(begin);
                 push_value(out, None);
-                spans[index] = None;
             }
         }
         Ok(begin..out.len())
@@ -197,24 +180,25 @@ impl RowPlan {
         Change {
             table: Arc::clone(&self.table),
             kind,
-            identities: row.identities,
+            // Attached behind the decoder, which does not know collations.
+            identities: Vec::new(),
         }
     }
 }
 
 impl Codec {
-    /// Appends one value with its length; returns where the value itself lies.
+    /// Appends one value with its length.
     fn push(
         &self,
         cursor: &mut Cursor<'_>,
         out: &mut Vec<u8>,
         scratch: &mut Vec<u8>,
-    ) -> Result<Range<usize>, DecodeError> {
+    ) -> Result<(), DecodeError> {
         match self {
             Codec::Bytes { length_bytes } => {
                 let length = cursor.unsigned(*length_bytes)? as usize;
                 push_value(out, Some(cursor.bytes(length)?));
-                return Ok(out.len() - length..out.len());
+                return Ok(());
             }
             Codec::Binary {
                 length_bytes,
@@ -239,7 +223,7 @@ impl Codec {
                     Some(index) => labels.get(index).ok_or(DecodeError::UnknownLabel)?,
                 };
                 push_value(out, Some(label));
-                return Ok(out.len() - label.len()..out.len());
+                return Ok(());
             }
             _ => {
                 // One byte of length is enough for nearly every value printed here.
@@ -249,7 +233,7 @@ impl Codec {
                 let length = out.len() - begin;
                 if length <= 0xFA {
                     out[begin - 1] = length as u8;
-                    return Ok(begin..out.len());
+                    return Ok(());
                 }
                 scratch.clear();
                 scratch.extend_from_slice(&out[begin..]);
@@ -257,7 +241,7 @@ impl Codec {
             }
         }
         push_value(out, Some(scratch));
-        Ok(out.len() - scratch.len()..out.len())
+        Ok(())
     }
 
     /// Appends the text of a value that is printed, without its length.

@@ -11,7 +11,7 @@ pub mod event;
 mod fault;
 mod float;
 pub mod gtid;
-mod identity;
+pub mod identity;
 pub mod json;
 pub mod json_diff;
 pub mod payload;

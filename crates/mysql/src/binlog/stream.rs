@@ -10,6 +10,7 @@ mod tables;
 
 use super::fault;
 use super::gtid::{GtidSet, GtidState, MariaPosition};
+use super::identity::Identities;
 use super::place::Boundary;
 use super::statement::Judge;
 use crate::session::Endpoint;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use link::{Arrival, Dialer, Link, SourceFacts};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wherry_engine::ports::{ChangeStream, StreamItem};
+use wherry_engine::ports::{ChangeStream, StreamItem, TransactionPart};
 use wherry_engine::state::Checkpoint;
 use wherry_model::task::SelectSpec;
 use wherry_model::{Fault, Position, Table, TableName};
@@ -64,6 +65,9 @@ pub struct MysqlStream {
     dialer: Dialer,
     facts: SourceFacts,
     assembler: Assembler,
+    identities: Identities,
+    /// Changes whose identities are not attached yet.
+    unattached: Option<TransactionPart>,
     link: Link,
     /// Tries since the boundary last moved.
     tries: u32,
@@ -94,6 +98,8 @@ impl MysqlStream {
             dialer,
             facts,
             assembler,
+            identities: Identities::new(endpoint.clone()),
+            unattached: None,
             link: Link::over(connection),
             tries: 0,
             boundary_at_loss: None,
@@ -174,8 +180,19 @@ impl MysqlStream {
 impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamItem, Fault> {
         loop {
-            if let Some(item) = self.assembler.next_item() {
-                return Ok(item);
+            if let Some(part) = &mut self.unattached {
+                self.identities.attach(&mut part.changes).await?;
+            }
+            if let Some(part) = self.unattached.take() {
+                return Ok(StreamItem::Changes(part));
+            }
+            match self.assembler.next_item() {
+                Some(StreamItem::Changes(part)) => {
+                    self.unattached = Some(part);
+                    continue;
+                }
+                Some(item) => return Ok(item),
+                None => {}
             }
             if self.assembler.has_inner_events() {
                 let taken = self.assembler.take_inner();

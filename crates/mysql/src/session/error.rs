@@ -141,7 +141,7 @@ impl SessionError {
     }
 
     /// True where the server closes the connection after this error.
-    pub(super) fn ends_session(&self) -> bool {
+    pub(crate) fn ends_session(&self) -> bool {
         match self {
             // 1317 ends only the statement.
             SessionError::Server { code, .. } => {

@@ -1,6 +1,7 @@
 //! The binlog against real servers: values, transactions, definitions, lost connections.
 
 mod definitions;
+mod identities;
 mod json;
 mod transactions;
 mod values;
