@@ -3,9 +3,11 @@
 //! Why it converges stands in ARCHITECTURE.md, handoff from load to stream.
 
 use super::fault;
-use super::statement::{delete_keys, insert_rows, key_of, push_row, select_holders};
+use super::statement::{delete_keys, insert_or_find, insert_rows, key_of, select_holders};
 use super::writer::{Piece, Sent, WriteFault, Writer};
+use crate::literal::push_key_condition;
 use crate::reader::push_select_list;
+use std::collections::HashSet;
 use std::ops::Range;
 use wherry_model::{Change, Fault, Row, Table};
 
@@ -50,10 +52,8 @@ impl Writer<'_> {
             match self.send(table, &pieces, from).await? {
                 Sent::All => break,
                 Sent::Duplicate(index) => {
-                    // The failed statement left nothing behind; its rows are written one by one.
-                    for row in &pieces[index].rows {
-                        self.place(table, row, removal).await?;
-                    }
+                    // The failed statement left nothing behind.
+                    self.place(table, &pieces[index].rows, removal).await?;
                     from = index + 1;
                 }
                 Sent::Miscounted => {
@@ -64,68 +64,126 @@ impl Writer<'_> {
         self.pay(table, &keys).await
     }
 
-    /// Inserts one row whose key is free; rows that hold one of its unique values give way.
+    /// Inserts rows of which some meet rows that hold their unique values; those give way.
+    ///
+    /// All holders that can be looked up by whole columns are found by one statement for each
+    /// key. What a prefix or an expression holds up is then found row by row, by the server.
     async fn place(
         &mut self,
         table: &Table,
-        row: &Row,
+        rows: &[&Row],
         removal: Removal,
     ) -> Result<(), WriteFault> {
-        let mut sql = super::statement::insert_head(table);
-        push_row(&mut sql, table, row.encoded());
-        if self.one(table, &sql).await?.is_some() {
+        let holders = self.holders(table, rows).await?;
+        self.remove(table, &holders, removal).await?;
+        if !holders.is_empty()
+            && let Sent::All = self.send(table, &insert_pieces(table, rows), 0).await?
+        {
             return Ok(());
         }
-        self.remove_holders(table, row, removal).await?;
-        match self.one(table, &sql).await? {
-            Some(_) => Ok(()),
-            None => Err(unexplained_conflict(table).into()),
+        let mut single = Vec::with_capacity(rows.len());
+        for row in rows {
+            single.extend(insert_pieces(table, std::slice::from_ref(row)));
         }
+        let mut from = 0;
+        while let Sent::Duplicate(index) = self.send(table, &single, from).await? {
+            for row in &single[index].rows {
+                self.place_one(table, row, removal).await?;
+            }
+            from = index + 1;
+        }
+        Ok(())
     }
 
-    async fn remove_holders(
+    /// Inserts one row; the server tells which rows hold it up, one for each unique key at most.
+    async fn place_one(
         &mut self,
         table: &Table,
         row: &Row,
         removal: Removal,
     ) -> Result<(), WriteFault> {
+        let unique_count = table.keys.iter().filter(|key| key.unique).count();
+        let list = self.identity_list(table)?;
+        for _ in 0..=unique_count {
+            let Some((insert, find)) = insert_or_find(table, row, &list) else {
+                break;
+            };
+            self.one(table, &insert).await?;
+            if self.is_there(table, row).await? {
+                return Ok(());
+            }
+            let holder = self.ask(table, find).await?;
+            if holder.is_empty() {
+                break;
+            }
+            self.remove(table, &holder, removal).await?;
+        }
+        Err(unexplained_conflict(table).into())
+    }
+
+    /// True where a row has this one's key. It was deleted before, so then it is this one.
+    async fn is_there(&mut self, table: &Table, row: &Row) -> Result<bool, WriteFault> {
+        let key = key_of(table, row).ok_or_else(|| unexplained_conflict(table))?;
+        let mut sql = format!("SELECT 1 FROM {} WHERE ", table.name).into_bytes();
+        push_key_condition(&mut sql, table, &key);
+        sql.extend_from_slice(b" FOR UPDATE");
+        Ok(!self.ask(table, sql).await?.is_empty())
+    }
+
+    /// Keys of rows that hold unique values of these rows, each once.
+    async fn holders(&mut self, table: &Table, rows: &[&Row]) -> Result<Vec<Row>, WriteFault> {
+        let list = self.identity_list(table)?;
+        let mut holders = Vec::new();
+        let mut seen = HashSet::new();
+        for sql in select_holders(table, rows, &list) {
+            for key in self.ask(table, sql).await? {
+                if seen.insert(key.clone()) {
+                    holders.push(key);
+                }
+            }
+        }
+        Ok(holders)
+    }
+
+    fn identity_list(&self, table: &Table) -> Result<String, WriteFault> {
         let identity = table
             .identity()
             .ok_or_else(|| unexplained_conflict(table))?;
-        let mut list = Vec::new();
         let columns = identity
             .parts
             .iter()
             .map(|part| &table.columns[part.column]);
+        let mut list = Vec::new();
         push_select_list(&mut list, columns, self.session.version());
-        let list = String::from_utf8_lossy(&list).into_owned();
-        for sql in select_holders(table, row, &list) {
-            // A value of an expression is not in the image; what holds it cannot be looked up.
-            let Some(sql) = sql else { continue };
-            let found = self
-                .session
-                .query(sql)
-                .await
-                .map_err(|error| WriteFault::of(error, &table.name))?;
-            let keys = found.rows;
-            if keys.is_empty() {
-                continue;
-            }
-            for (sql, _) in delete_keys(table, &keys) {
-                self.one(table, &sql).await?;
-            }
-            self.outcome.removed += keys.len() as u64;
-            match removal {
-                Removal::Owed => self.owe(table, &keys).await?,
-                Removal::Divergence => {
-                    for key in &keys {
-                        self.diverged(table, "row held another row's unique value", key)
-                            .await?;
-                    }
+        Ok(String::from_utf8_lossy(&list).into_owned())
+    }
+
+    async fn ask(&mut self, table: &Table, sql: Vec<u8>) -> Result<Vec<Row>, WriteFault> {
+        let found = self.session.query(sql).await;
+        let found = found.map_err(|error| WriteFault::of(error, &table.name))?;
+        Ok(found.rows)
+    }
+
+    async fn remove(
+        &mut self,
+        table: &Table,
+        keys: &[Row],
+        removal: Removal,
+    ) -> Result<(), WriteFault> {
+        for (sql, _) in delete_keys(table, keys) {
+            self.one(table, &sql).await?;
+        }
+        self.outcome.removed += keys.len() as u64;
+        match removal {
+            Removal::Owed => self.owe(table, keys).await,
+            Removal::Divergence => {
+                for key in keys {
+                    self.diverged(table, "row held another row's unique value", key)
+                        .await?;
                 }
+                Ok(())
             }
         }
-        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::literal::{
     push_value_literal,
 };
 use crate::member::travels_by_number;
-use wherry_model::{Column, ColumnKind, Row, Table, name::quote};
+use wherry_model::{Column, ColumnKind, KeyPart, Row, Table, name::quote};
 
 /// Statements are cut at about this length; a longer row stands alone.
 pub(super) const STATEMENT_BYTES: usize = 1 << 20;
@@ -263,46 +263,84 @@ fn push_binary(out: &mut Vec<u8>, bytes: &[u8]) {
     push_quoted(out, bytes);
 }
 
-/// `SELECT identity FROM t WHERE the unique key's values are this row's FOR UPDATE`, for every
-/// other unique key that can hold the row up. Keys with a NULL value cannot.
-///
-/// `None` in the list stands for a key over an expression, which has no value in the row.
-pub(super) fn select_holders(table: &Table, row: &Row, select_list: &str) -> Vec<Option<Vec<u8>>> {
+/// `SELECT identity FROM t WHERE (the unique key's values are this row's) OR .. FOR UPDATE` for
+/// every other unique key over whole columns that can hold one of the rows up. Keys with a NULL
+/// value cannot. A prefix cannot be looked up by an index, and an expression has no value in a row.
+pub(super) fn select_holders(table: &Table, rows: &[&Row], select_list: &str) -> Vec<Vec<u8>> {
     let identity = table.identity().map(|key| &key.name);
-    let values: Vec<Option<&[u8]>> = row.values().collect();
     let mut statements = Vec::new();
-    for key in &table.keys {
-        if !key.unique || Some(&key.name) == identity {
-            continue;
-        }
-        if key.functional {
-            statements.push(None);
-            continue;
-        }
-        let value_of = |column: usize| values.get(column).copied().flatten();
-        if key.parts.iter().any(|part| value_of(part.column).is_none()) {
-            continue;
-        }
-        let mut text = format!("SELECT {select_list} FROM {} WHERE ", table.name).into_bytes();
-        for (index, part) in key.parts.iter().enumerate() {
-            let (column, value) = (&table.columns[part.column], value_of(part.column));
-            if index > 0 {
-                text.extend_from_slice(b" AND ");
+    let others = table
+        .keys
+        .iter()
+        .filter(|key| key.unique && key.plain() && Some(&key.name) != identity);
+    for key in others {
+        let mut text = Vec::new();
+        let mut count = 0;
+        for row in rows {
+            let values: Vec<Option<&[u8]>> = row.values().collect();
+            let value_of = |part: &KeyPart| values.get(part.column).copied().flatten();
+            if key.parts.iter().any(|part| value_of(part).is_none()) {
+                continue;
             }
-            match part.prefix {
-                None => push_key_comparison(&mut text, column, "=", value),
-                Some(length) => {
-                    let name = quote(&column.name);
-                    text.extend_from_slice(format!("LEFT({name},{length})=LEFT(").as_bytes());
-                    push_key_literal(&mut text, column, value);
-                    text.extend_from_slice(format!(",{length})").as_bytes());
-                }
+            if text.len() > STATEMENT_BYTES || count == STATEMENT_ROWS {
+                text.extend_from_slice(b" FOR UPDATE");
+                statements.push(std::mem::take(&mut text));
+                count = 0;
             }
+            if count == 0 {
+                let head = format!("SELECT {select_list} FROM {} WHERE ", table.name);
+                text.extend_from_slice(head.as_bytes());
+            } else {
+                text.extend_from_slice(b" OR ");
+            }
+            count += 1;
+            for (index, part) in key.parts.iter().enumerate() {
+                text.extend_from_slice(if index == 0 { b"(" } else { b" AND " });
+                push_key_comparison(&mut text, &table.columns[part.column], "=", value_of(part));
+            }
+            text.push(b')');
         }
-        text.extend_from_slice(b" FOR UPDATE");
-        statements.push(Some(text));
+        if count > 0 {
+            text.extend_from_slice(b" FOR UPDATE");
+            statements.push(text);
+        }
     }
     statements
+}
+
+/// An INSERT of one row that leaves the row which holds it up as it is and notes that row's
+/// identity in `@wherry_0` and so on; and the query for that identity, which finds nothing where
+/// the row was put in.
+///
+/// `LENGTH` makes the server look at each value: a comparison with NULL is decided without it for
+/// a column that has none.
+pub(super) fn insert_or_find(
+    table: &Table,
+    row: &Row,
+    select_list: &str,
+) -> Option<(Vec<u8>, Vec<u8>)> {
+    let identity = table.identity()?;
+    let kept = quote(&table.columns[table.written_columns().next()?].name);
+    let mut lengths = Vec::new();
+    let mut conditions = Vec::new();
+    for (index, part) in identity.parts.iter().enumerate() {
+        let name = quote(&table.columns[part.column].name);
+        lengths.push(format!("LENGTH(@wherry_{index}:={name})"));
+        conditions.push(format!("{name}=@wherry_{index}"));
+    }
+    let mut insert = b"SET @wherry_0=NULL;".to_vec();
+    insert.extend(insert_head(table));
+    push_row(&mut insert, table, row.encoded());
+    let lengths = lengths.join("+");
+    insert.extend_from_slice(
+        format!(" ON DUPLICATE KEY UPDATE {kept}=IF({lengths}>=0,{kept},{kept})").as_bytes(),
+    );
+    let find = format!(
+        "SELECT {select_list} FROM {} WHERE {} FOR UPDATE",
+        table.name,
+        conditions.join(" AND ")
+    );
+    Some((insert, find.into_bytes()))
 }
 
 #[cfg(test)]
@@ -416,13 +454,31 @@ mod tests {
     }
 
     #[test]
-    fn holders_are_looked_up_by_every_other_unique_key() {
-        let found = select_holders(&table(), &row("7", Some("abcd")), "`id`");
+    fn holders_are_looked_up_by_whole_columns() {
+        let mut table = table();
+        assert!(select_holders(&table, &[&row("7", Some("abcd"))], "`id`").is_empty());
+        table.keys[1].parts[0].prefix = None;
+        let rows = [row("7", Some("a")), row("8", None), row("9", Some("b"))];
+        let found = select_holders(&table, &rows.iter().collect::<Vec<_>>(), "`id`");
         assert_eq!(found.len(), 1);
         assert_eq!(
-            show(found[0].as_deref().unwrap_or_default()),
-            "SELECT `id` FROM `a`.`t` WHERE LEFT(`s`,3)=LEFT(_utf8mb4 X'61626364',3) FOR UPDATE"
+            show(&found[0]),
+            "SELECT `id` FROM `a`.`t` WHERE (`s` = _utf8mb4 X'61') OR (`s` = _utf8mb4 X'62') FOR UPDATE"
         );
-        assert!(select_holders(&table(), &row("7", None), "`id`").is_empty());
+        assert!(select_holders(&table, &[&row("7", None)], "`id`").is_empty());
+    }
+
+    #[test]
+    fn the_server_names_what_holds_a_row_up() {
+        let (insert, find) = insert_or_find(&table(), &row("7", None), "`id`").expect("a key");
+        assert_eq!(
+            show(&insert),
+            "SET @wherry_0=NULL;INSERT INTO `a`.`t` (`id`,`s`) VALUES (7,NULL) \
+             ON DUPLICATE KEY UPDATE `id`=IF(LENGTH(@wherry_0:=`id`)>=0,`id`,`id`)"
+        );
+        assert_eq!(
+            show(&find),
+            "SELECT `id` FROM `a`.`t` WHERE `id`=@wherry_0 FOR UPDATE"
+        );
     }
 }

@@ -176,6 +176,9 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) async fn owe(&mut self, table: &Table, keys: &[Row]) -> Result<(), WriteFault> {
+        if keys.is_empty() {
+            return Ok(());
+        }
         self.inner.owed.note();
         self.owes = true;
         for keys in keys.chunks(super::statement::STATEMENT_ROWS) {

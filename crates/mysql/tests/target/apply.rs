@@ -71,6 +71,80 @@ async fn a_removed_row_is_owed() {
     assert_eq!(show(&server, "SELECT * FROM d.t").await, "2,a,5");
 }
 
+/// What a prefix or an expression holds up is found by the server, whatever the identity is.
+#[tokio::test]
+async fn holders_are_found_behind_prefixes_and_expressions() {
+    let server = start(Flavour::MySql97).await;
+    let target = claimed(&server).await;
+    for (name, body, held, wanted) in [
+        (
+            "prefix",
+            "id INT PRIMARY KEY, t TEXT, UNIQUE (t(3))",
+            "(2, 'ABCx'), (5, 'other')",
+            [["1", "abcy"], ["3", "q"]],
+        ),
+        (
+            "expression",
+            "id INT PRIMARY KEY, v INT, UNIQUE ((v % 41))",
+            "(2, 42), (5, 7)",
+            [["1", "1"], ["3", "3"]],
+        ),
+        (
+            "prefix_key",
+            "k VARCHAR(20), v INT, PRIMARY KEY (k(2))",
+            "('abX', 0), ('other', 1)",
+            [["ABy", "1"], ["q", "1"]],
+        ),
+        (
+            "bits",
+            "k BIT(10), v INT, PRIMARY KEY (k), UNIQUE ((v + 1))",
+            "(b'1', 1), (b'1111', 9)",
+            [["\0\u{2}", "1"], ["\0\u{3}", "3"]],
+        ),
+        (
+            "moments",
+            "k TIMESTAMP(3), e ENUM('x','y') DEFAULT 'y', v INT, PRIMARY KEY (k, e), UNIQUE ((v + 1))",
+            "('2024-01-01 00:00:00.125', 'x', 1), ('2024-01-01 00:00:01', 'y', 9)",
+            [
+                ["2024-01-01 00:00:00.500", "1"],
+                ["2024-01-02 00:00:00.000", "3"],
+            ],
+        ),
+    ] {
+        let table = planned(&server, &target, name, body).await;
+        server
+            .sql(&format!("INSERT INTO d.{name} VALUES {held}"))
+            .await
+            .expect("rows");
+        let full = |values: &[&str; 2]| match name {
+            "moments" => insert(&table, &[values[0], "y", values[1]]),
+            _ => insert(&table, values),
+        };
+        let changes: Vec<_> = wanted.iter().map(full).collect();
+        let outcome = target.apply(0, &changes, Idempotent).await.expect(name);
+        assert_eq!(outcome.removed, 1, "{name}");
+        let owed = target.owed().await.expect("owed");
+        assert_eq!(owed.len(), 1, "{name}");
+        let count = show(&server, &format!("SELECT COUNT(*) FROM d.{name}")).await;
+        assert_eq!(count, "3", "{name}");
+        // What is owed is paid under the key that the row had.
+        let key = owed[0]
+            .key
+            .values()
+            .map(|value| value.unwrap_or(b"").to_vec());
+        let texts: Vec<String> = key
+            .map(|value| String::from_utf8_lossy(&value).into_owned())
+            .collect();
+        let mut gone: Vec<&str> = texts.iter().map(String::as_str).collect();
+        gone.resize(table.columns.len(), "NULL");
+        target
+            .apply(0, &[delete(&table, &gone)], Idempotent)
+            .await
+            .expect(name);
+        assert!(target.owed().await.expect("owed").is_empty(), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn strict_changes_touch_exactly_their_rows() {
     let server = start(Flavour::MySql97).await;
