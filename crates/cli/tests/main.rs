@@ -12,6 +12,7 @@ mod matrix;
 mod odd_values;
 mod planted;
 mod race;
+mod random;
 mod refusals;
 mod roads;
 mod runner;

@@ -4,6 +4,7 @@
 //! there cannot hide itself here.
 
 mod cache;
+mod churn;
 mod failure;
 mod fetch;
 mod flavour;
@@ -20,6 +21,7 @@ mod supervisor;
 mod workload;
 
 pub use cache::cache_folder;
+pub use churn::{Churn, ChurnOptions};
 pub use failure::{Failure, Result};
 pub use flavour::Flavour;
 pub use oracle::{Comparison, Difference, Oracle, compare};
