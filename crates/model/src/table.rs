@@ -176,4 +176,7 @@ pub struct KeyPart {
     pub column: usize,
     /// Length of an index prefix in characters (bytes for binary columns).
     pub prefix: Option<u32>,
+    /// The index holds this part from high to low; a walk that does not would sort all rows.
+    #[serde(default)]
+    pub descending: bool,
 }

@@ -356,39 +356,47 @@ fn push_from(sql: &mut Vec<u8>, table: &Table, key: Option<&Key>) {
 }
 
 fn push_where(sql: &mut Vec<u8>, table: &Table, key: &Key, range: &KeyRange) {
-    let bounds = [(&range.lower, ">", ">"), (&range.upper, "<", "<=")];
     let mut word: &[u8] = b" WHERE ";
-    for (bound, before_last, last) in bounds {
+    for (bound, side) in [(&range.lower, Side::Behind), (&range.upper, Side::UpTo)] {
         if let Some(bound) = bound {
             sql.extend_from_slice(word);
-            push_bound(sql, table, key, bound, (before_last, last));
+            push_bound(sql, table, key, bound, side);
             word = b" AND ";
         }
     }
 }
 
+/// Which rows a bound takes, in the order of the key.
+#[derive(Clone, Copy)]
+enum Side {
+    /// Those behind it.
+    Behind,
+    /// Those before it and itself.
+    UpTo,
+}
+
+impl Side {
+    /// The operator for one part of the key.
+    fn operator(self, descending: bool, last: bool) -> &'static str {
+        match (self, descending, last) {
+            (Side::Behind, false, _) | (Side::UpTo, true, false) => ">",
+            (Side::Behind, true, _) | (Side::UpTo, false, false) => "<",
+            (Side::UpTo, false, true) => "<=",
+            (Side::UpTo, true, true) => ">=",
+        }
+    }
+}
+
 /// Appends `(a > x OR (a = x AND b > y))`: servers use an index for this form, and not for
-/// `(a, b) > (x, y)`. The operators are those of all parts but the last and of the last one.
-fn push_bound(
-    sql: &mut Vec<u8>,
-    table: &Table,
-    key: &Key,
-    bound: &Row,
-    (before_last, last): (&str, &str),
-) {
-    let parts: Vec<(&Column, Option<&[u8]>)> = key
-        .parts
-        .iter()
-        .map(|part| &table.columns[part.column])
-        .zip(bound.values())
-        .collect();
-    let count = parts.len();
-    for (index, &(column, value)) in parts.iter().enumerate() {
+/// `(a, b) > (x, y)`.
+fn push_bound(sql: &mut Vec<u8>, table: &Table, key: &Key, bound: &Row, side: Side) {
+    let count = key.parts.len();
+    for (index, (part, value)) in key.parts.iter().zip(bound.values()).enumerate() {
+        let column = &table.columns[part.column];
+        let last = index + 1 == count;
         sql.push(b'(');
-        if index + 1 == count {
-            push_key_comparison(sql, column, last, value);
-        } else {
-            push_key_comparison(sql, column, before_last, value);
+        push_key_comparison(sql, column, side.operator(part.descending, last), value);
+        if !last {
             sql.extend_from_slice(b" OR (");
             push_key_comparison(sql, column, "=", value);
             sql.extend_from_slice(b" AND ");
@@ -406,7 +414,8 @@ fn push_order(sql: &mut Vec<u8>, table: &Table, key: &Key) {
     for (index, part) in key.parts.iter().enumerate() {
         let word = if index == 0 { " ORDER BY " } else { "," };
         let column = quote(&table.columns[part.column].name);
-        sql.extend_from_slice(format!("{word}{}.{column}", table.name).as_bytes());
+        let order = if part.descending { " DESC" } else { "" };
+        sql.extend_from_slice(format!("{word}{}.{column}{order}", table.name).as_bytes());
     }
 }
 
@@ -454,6 +463,7 @@ mod tests {
         let part = |column| KeyPart {
             column,
             prefix: None,
+            descending: false,
         };
         let key = Key {
             name: "PRIMARY".to_owned(),
@@ -510,6 +520,22 @@ mod tests {
              (`a` > -1 OR (`a` = -1 AND (`b` > _utf8mb4 X'78' OR (`b` = _utf8mb4 X'78' AND (`c` > 2))))) AND \
              (`a` < 7 OR (`a` = 7 AND (`b` < _utf8mb4 X'79' OR (`b` = _utf8mb4 X'79' AND (`c` <= 9))))) \
              ORDER BY `d`.`t`.`a`,`d`.`t`.`b`,`d`.`t`.`c`",
+        );
+    }
+
+    #[test]
+    fn a_walk_follows_the_directions_of_its_index() {
+        let mut table = table(vec![column("a", integer()), column("b", integer())], 2);
+        table.keys[0].parts[1].descending = true;
+        let range = KeyRange {
+            lower: Some(row(&["1", "2"])),
+            upper: Some(row(&["7", "9"])),
+        };
+        check(
+            read_range_statement(&table, &range, &version("9.7.4")),
+            "SELECT `a`,`b` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE \
+             (`a` > 1 OR (`a` = 1 AND (`b` < 2))) AND (`a` < 7 OR (`a` = 7 AND (`b` >= 9))) \
+             ORDER BY `d`.`t`.`a`,`d`.`t`.`b` DESC",
         );
     }
 

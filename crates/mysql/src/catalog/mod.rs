@@ -393,7 +393,7 @@ async fn collect_keys(
     };
     let mut sql = format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, SUB_PART, \
-         NON_UNIQUE, {expression}, {visible} FROM information_schema.STATISTICS WHERE "
+         NON_UNIQUE, {expression}, {visible}, COLLATION FROM information_schema.STATISTICS WHERE "
     )
     .into_bytes();
     sql.extend_from_slice(condition);
@@ -473,6 +473,7 @@ fn key(
         parts.push(KeyPart {
             column: *columns.get(&column.to_lowercase())?,
             prefix: number(rows, row, 5).and_then(|length| u32::try_from(length).ok()),
+            descending: rows.text(row, 9) == Some("D"),
         });
     }
     Some(Key {

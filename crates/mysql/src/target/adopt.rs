@@ -344,6 +344,7 @@ mod tests {
                 parts: vec![KeyPart {
                     column: 0,
                     prefix: None,
+                    descending: false,
                 }],
                 functional: false,
             }],

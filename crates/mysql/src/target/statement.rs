@@ -370,7 +370,11 @@ mod tests {
             name: name.to_owned(),
             primary: name == "PRIMARY",
             unique: true,
-            parts: vec![KeyPart { column, prefix }],
+            parts: vec![KeyPart {
+                column,
+                prefix,
+                descending: false,
+            }],
             functional: false,
         };
         let mut id = column("id", number.clone(), false);

@@ -132,7 +132,11 @@ fn text_table(charset: &str, collation: &str, prefix: Option<u32>) -> Arc<Table>
         name: "PRIMARY".to_owned(),
         primary: true,
         unique: true,
-        parts: vec![KeyPart { column: 0, prefix }],
+        parts: vec![KeyPart {
+            column: 0,
+            prefix,
+            descending: false,
+        }],
         functional: false,
     };
     Arc::new(Table {

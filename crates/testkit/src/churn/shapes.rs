@@ -400,7 +400,11 @@ fn key_choice_shapes() -> Vec<Shape> {
         shape(
             "sets",
             vec![
-                column("k", "SET('a','B','c','d','e','f')", many_members),
+                column(
+                    "k",
+                    "SET('a','B','ç','d','é','f') CHARACTER SET latin1",
+                    many_members,
+                ),
                 column("v", "INT NULL", maybe_small),
             ],
             "PRIMARY KEY (k), UNIQUE KEY (v)",

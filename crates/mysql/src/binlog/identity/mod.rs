@@ -304,6 +304,7 @@ mod tests {
                 .map(|column| KeyPart {
                     column: *column,
                     prefix: None,
+                    descending: false,
                 })
                 .collect(),
             functional: false,
