@@ -334,6 +334,19 @@ async fn check_primary_key(session: &mut Session, tables: &[Table]) -> Result<Ch
     Ok(CheckItem::pass(ID, "every table has a key"))
 }
 
+/// Tells the probe of a precheck that was killed from a table of the same name.
+const PROBE_COMMENT: &str = "probe of the wherry precheck";
+
+async fn is_left_over(session: &mut Session, probe: &TableName) -> Result<bool, Fault> {
+    let sql = format!(
+        "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA={} AND TABLE_NAME={} AND TABLE_COMMENT='{PROBE_COMMENT}'",
+        super::state::text(&probe.database),
+        super::state::text(&probe.table)
+    );
+    let found = session.query(sql).await.map_err(Fault::from)?;
+    Ok(!found.is_empty())
+}
+
 /// Why the account may not work in a database; `None` where it may. What was made goes again.
 async fn try_database(session: &mut Session, database: &str) -> Result<Option<String>, Fault> {
     let name = quote(database);
@@ -350,8 +363,11 @@ async fn try_database(session: &mut Session, database: &str) -> Result<Option<St
     if made {
         steps.push(format!("CREATE DATABASE {name}"));
     }
+    if is_left_over(session, &probe).await? {
+        steps.push(format!("DROP TABLE {probe}"));
+    }
     steps.push(format!(
-        "CREATE TABLE {probe} (id INT NOT NULL PRIMARY KEY)"
+        "CREATE TABLE {probe} (id INT NOT NULL PRIMARY KEY) COMMENT='{PROBE_COMMENT}'"
     ));
     steps.push(format!("INSERT INTO {probe} VALUES (1)"));
     steps.push(format!("UPDATE {probe} SET id=2"));
@@ -359,9 +375,13 @@ async fn try_database(session: &mut Session, database: &str) -> Result<Option<St
     steps.push(format!("SELECT id FROM {probe}"));
     steps.push(format!("DELETE FROM {probe}"));
     let mut refused = None;
+    let mut created = [false; 2];
     for step in &steps {
         match session.execute(step).await {
-            Ok(_) => {}
+            Ok(_) => {
+                created[0] |= step.starts_with("CREATE TABLE");
+                created[1] |= step.starts_with("CREATE DATABASE");
+            }
             Err(error) if fault::is_answered(&error) => {
                 refused = Some(error.to_string());
                 break;
@@ -369,8 +389,12 @@ async fn try_database(session: &mut Session, database: &str) -> Result<Option<St
             Err(error) => return Err(error.into_fault()),
         }
     }
-    let mut clean = vec![format!("DROP TABLE IF EXISTS {probe}")];
-    if made {
+    let mut clean = Vec::new();
+    // What was there before is not ours.
+    if created[0] {
+        clean.push(format!("DROP TABLE IF EXISTS {probe}"));
+    }
+    if created[1] {
         clean.push(format!("DROP DATABASE IF EXISTS {name}"));
     }
     for step in clean {

@@ -200,6 +200,32 @@ async fn a_precheck_leaves_nothing_behind() {
     }
 }
 
+/// A precheck that was killed leaves its probe; the next one takes it away, and nothing else.
+#[tokio::test]
+async fn a_precheck_tells_its_own_left_over_from_a_table_of_that_name() {
+    let server = start(Flavour::MySql97).await;
+    let target = unclaimed(&server).await;
+    let failed = async || -> usize {
+        let items = target.precheck(&selection(), &[]).await.expect("items");
+        let failed = |item: &&wherry_model::CheckItem| item.verdict == wherry_model::Verdict::Fail;
+        items.iter().filter(failed).count()
+    };
+    server
+        .sql(
+            "CREATE DATABASE d; CREATE TABLE d.wherry_probe (id INT) COMMENT='probe of the wherry precheck'",
+        )
+        .await
+        .expect("a left over probe");
+    assert_eq!(failed().await, 0);
+    assert_eq!(show(&server, "SHOW TABLES FROM d").await, "");
+    server
+        .sql("CREATE TABLE d.wherry_probe (id INT); INSERT INTO d.wherry_probe VALUES (7)")
+        .await
+        .expect("a table of someone");
+    assert_eq!(failed().await, 1);
+    assert_eq!(show(&server, "SELECT id FROM d.wherry_probe").await, "7");
+}
+
 async fn ddl_of_every_kind_is_carried(flavour: Flavour) {
     let server = start(flavour).await;
     let target = claimed(&server).await;
