@@ -44,7 +44,7 @@ fn long_tests() -> Result<(), String> {
             "--profile",
             "soak",
             "-E",
-            "test(/kill|soak/)",
+            "test(/kill|soak|random_program|share_a_hash/)",
         ])
         .env("WHERRY_SOAK", "1");
     commands::run(&mut tests)
