@@ -16,6 +16,8 @@ pub struct Change {
     /// Hashed row identities, before and after: two changes that may touch the same row or the
     /// same unique value share at least one. Attached by the stream, which knows collations.
     pub identities: Vec<u64>,
+    /// The source made it with `foreign_key_checks = 0`, so it cascaded to no other row.
+    pub unchecked: bool,
 }
 
 /// The images hold every stored column of the table, in column order; generated columns too.
@@ -102,4 +104,7 @@ pub struct DdlSession {
     pub default_collation_utf8mb4: Option<u16>,
     pub explicit_defaults_for_timestamp: Option<bool>,
     pub foreign_key_checks: bool,
+    /// The source does not log the rows that cascades of foreign keys change.
+    #[serde(default)]
+    pub hides_cascades: bool,
 }

@@ -68,7 +68,21 @@ impl Table {
     pub fn is_exact(&self) -> bool {
         self.exactness != Exactness::Keyed
     }
+
+    /// Belongs to the family of tables whose rows change each other by unlogged cascades.
+    pub fn is_cascading(&self) -> bool {
+        self.exactness == Exactness::Cascading
+    }
+
+    /// False where a change is visible at the source before it is in the binlog, and stays there
+    /// when its transaction is rolled back.
+    pub fn is_transactional(&self) -> bool {
+        !NON_TRANSACTIONAL.contains(&self.engine.as_str())
+    }
 }
+
+/// Engines without transactions that Wherry reads, each proved on real servers.
+const NON_TRANSACTIONAL: [&str; 3] = ["myisam", "aria", "memory"];
 
 /// Whether changes of a table may be replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +92,9 @@ pub enum Exactness {
     Keyed,
     /// Neither a primary key nor a non-null unique key: an exact table.
     Keyless,
+    /// Tied to other tables by foreign keys whose cascades the source does not log, directly or
+    /// through others. All such tables of a task are one family, with one start: an exact table.
+    Cascading,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

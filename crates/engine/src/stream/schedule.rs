@@ -154,6 +154,7 @@ mod tests {
                 after: Row::from_values([Some(b"1".as_slice())]),
             },
             identities: identities.to_vec(),
+            unchecked: false,
         }
     }
 

@@ -95,7 +95,7 @@ impl RowPlan {
         let buffer = Bytes::from(out);
         Ok(decoded
             .into_iter()
-            .map(|row| self.change(row, &buffer))
+            .map(|row| self.change(row, &buffer, event.unchecked))
             .collect())
     }
 
@@ -169,7 +169,7 @@ impl RowPlan {
         }
     }
 
-    fn change(&self, row: Decoded, buffer: &Bytes) -> Change {
+    fn change(&self, row: Decoded, buffer: &Bytes, unchecked: bool) -> Change {
         let image = |range: Range<usize>| Row::from_encoded(buffer.slice(range));
         let kind = match (row.before.map(image), row.after.map(image)) {
             (Some(before), Some(after)) => ChangeKind::Update { before, after },
@@ -182,6 +182,7 @@ impl RowPlan {
             kind,
             // Attached behind the decoder, which does not know collations.
             identities: Vec::new(),
+            unchecked,
         }
     }
 }

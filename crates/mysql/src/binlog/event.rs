@@ -344,6 +344,8 @@ pub struct RowsEvent {
     pub kind: RowsKind,
     pub table_id: u64,
     pub ends_statement: bool,
+    /// The session had `foreign_key_checks = 0`.
+    pub unchecked: bool,
     pub column_count: usize,
     /// Bit per column, lowest bit first; of the after image for inserts.
     pub present: Bytes,
@@ -358,6 +360,7 @@ pub struct RowsEvent {
 pub const DUMMY_TABLE_ID: u64 = 0xFF_FFFF;
 
 const FLAG_STATEMENT_END: u16 = 1;
+const FLAG_NO_FOREIGN_KEY_CHECKS: u16 = 2;
 
 impl Event {
     /// Decodes a body. Types that no reader of this generation knows are passed over only where
@@ -422,9 +425,9 @@ fn parse_rare(raw: &RawEvent, format: &Format) -> Result<Event, EventError> {
             Ok(Event::CompressedQuery { database })
         }
         kind::MARIA_WRITE_COMPRESSED_V1..=kind::MARIA_DELETE_COMPRESSED => rows_head(raw, format)
-            .map(|(table_id, ends_statement, _)| Event::CompressedRows {
+            .map(|(table_id, flags, _)| Event::CompressedRows {
                 table_id,
-                ends_statement,
+                ends_statement: flags & FLAG_STATEMENT_END != 0,
             })
             .map_err(truncated),
         // The dump thread decrypts; the event only says that the file is encrypted.
@@ -594,17 +597,17 @@ fn parse_xa_prepare(body: &[u8]) -> Result<Event, Truncated> {
     Ok(Event::XaPrepare { xid, one_phase })
 }
 
-/// Table id, end of statement, and how many bytes of the body they took.
-fn rows_head(raw: &RawEvent, format: &Format) -> Result<(u64, bool, usize), Truncated> {
+/// Table id, flags, and how many bytes of the body they took.
+fn rows_head(raw: &RawEvent, format: &Format) -> Result<(u64, u16, usize), Truncated> {
     let mut cursor = Cursor::new(&raw.body);
     let id_bytes = format.table_id_bytes(raw.header.kind);
     let table_id = cursor.unsigned(id_bytes)?;
     let flags = cursor.u16()?;
-    Ok((table_id, flags & FLAG_STATEMENT_END != 0, id_bytes + 2))
+    Ok((table_id, flags, id_bytes + 2))
 }
 
 fn parse_rows(raw: &RawEvent, format: &Format) -> Result<RowsEvent, Truncated> {
-    let (table_id, ends_statement, head) = rows_head(raw, format)?;
+    let (table_id, flags, head) = rows_head(raw, format)?;
     let mut cursor = Cursor::new(&raw.body);
     cursor.skip(head)?;
     if raw.header.kind >= kind::WRITE_ROWS_V2 {
@@ -627,7 +630,8 @@ fn parse_rows(raw: &RawEvent, format: &Format) -> Result<RowsEvent, Truncated> {
     Ok(RowsEvent {
         kind,
         table_id,
-        ends_statement,
+        ends_statement: flags & FLAG_STATEMENT_END != 0,
+        unchecked: flags & FLAG_NO_FOREIGN_KEY_CHECKS != 0,
         column_count,
         present,
         present_after,

@@ -120,6 +120,14 @@ pub(super) fn rolled_back(position: &Position) -> Fault {
     )
 }
 
+pub(super) fn no_savepoint(position: &Position) -> Fault {
+    Fault::operator(
+        "BIN-028",
+        format!("the transaction behind {position} goes back to a savepoint that it does not have"),
+    )
+    .hint("Look at it with `mysqlbinlog`, report it, and start a new task.")
+}
+
 pub(super) fn plan(error: PlanError, table: &TableName) -> Fault {
     Fault::operator(
         "BIN-011",

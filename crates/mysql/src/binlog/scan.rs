@@ -34,7 +34,7 @@ pub async fn ddl_between(
     let mut session = Session::connect(endpoint, SessionKind::Control).await?;
     let facts = ask_facts(&mut session).await?;
     position::check_available(&mut session, from).await?;
-    let judge = Judge::new(selection, &facts.version, facts.lower_case_names);
+    let judge = Judge::new(selection, &facts);
     let request = DumpRequest {
         server_id: random_server_id(),
         file: from.file.to_string(),

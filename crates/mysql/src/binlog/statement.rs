@@ -3,8 +3,11 @@
 //! The one place that asks the DDL classifier about binlog statements.
 
 use super::query::QueryEvent;
-use crate::ddl::{self, Context, Dialect, NameKind, StatementKind, XaVerb, Xid};
-use crate::flavour::ServerVersion;
+use super::stream::SourceFacts;
+use crate::ddl::{
+    self, Context, Dialect, NameKind, SavepointVerb, StatementKind, XaVerb, Xid, savepoint,
+};
+use wherry_model::change::DdlSession;
 use wherry_model::task::SelectSpec;
 use wherry_model::{DdlKind, TableName};
 
@@ -14,7 +17,10 @@ pub enum Meaning {
     Begin,
     Commit,
     Rollback,
-    Savepoint,
+    Savepoint {
+        verb: SavepointVerb,
+        name: String,
+    },
     Xa {
         verb: XaVerb,
         xid: Xid,
@@ -41,10 +47,12 @@ pub struct Judge {
     dialect: Dialect,
     /// The server stores names in lower case however they are written.
     lower_case_names: bool,
+    hides_cascades: bool,
 }
 
 impl Judge {
-    pub fn new(selection: &SelectSpec, version: &ServerVersion, lower_case_names: bool) -> Judge {
+    pub fn new(selection: &SelectSpec, facts: &SourceFacts) -> Judge {
+        let version = &facts.version;
         let number = u32::from(version.major) * 10_000
             + u32::from(version.minor) * 100
             + u32::from(version.patch);
@@ -54,7 +62,16 @@ impl Judge {
                 mariadb: version.is_mariadb(),
                 version: number,
             },
-            lower_case_names,
+            lower_case_names: facts.lower_case_names,
+            hides_cascades: facts.hides_cascades,
+        }
+    }
+
+    /// The session that a statement ran in, with what its server does not log.
+    pub fn session_of(&self, query: &QueryEvent) -> DdlSession {
+        DdlSession {
+            hides_cascades: self.hides_cascades,
+            ..query.session.clone()
         }
     }
 
@@ -75,7 +92,10 @@ impl Judge {
             StatementKind::Begin => Meaning::Begin,
             StatementKind::Commit => Meaning::Commit,
             StatementKind::Rollback => Meaning::Rollback,
-            StatementKind::Savepoint => Meaning::Savepoint,
+            StatementKind::Savepoint => match savepoint(&text, &statement) {
+                Some((verb, name)) => Meaning::Savepoint { verb, name },
+                None => self.unreadable(query),
+            },
             StatementKind::Xa {
                 verb,
                 xid: Some(xid),

@@ -4,6 +4,7 @@
 //! after a bounded number of tries without progress. What events mean is in [`assembler`].
 
 pub(super) mod assembler;
+mod group;
 pub(super) mod link;
 mod park;
 mod tables;
@@ -16,7 +17,8 @@ use super::statement::Judge;
 use crate::session::Endpoint;
 use assembler::{Assembler, Purpose, Trouble};
 use async_trait::async_trait;
-use link::{Arrival, Dialer, Link, SourceFacts};
+pub(super) use link::SourceFacts;
+use link::{Arrival, Dialer, Link};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wherry_engine::ports::{ChangeStream, StreamItem, TransactionPart};
@@ -91,7 +93,7 @@ impl MysqlStream {
         let boundary = Boundary::new(from.read_from.clone(), stored_gtids(&from.read_from)?);
         let (connection, facts) = dialer.dial(&boundary, None).await?;
         let gtids = fitting_gtids(boundary.gtids().cloned(), &facts);
-        let judge = Judge::new(selection, &facts.version, facts.lower_case_names);
+        let judge = Judge::new(selection, &facts);
         let assembler =
             Assembler::new(from, gtids, judge, Purpose::Changes, options.part_bytes_max);
         Ok(MysqlStream {

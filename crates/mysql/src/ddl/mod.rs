@@ -31,3 +31,4 @@ pub use statement::{
     Context, Dialect, NameKind, NamedObject, OtherObject, Role, Statement, StatementKind, XaVerb,
     Xid,
 };
+pub use transaction::{SavepointVerb, savepoint};

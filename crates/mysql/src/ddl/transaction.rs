@@ -2,7 +2,32 @@
 
 use super::cursor::Cursor;
 use super::lexer::TokenKind;
-use super::statement::{StatementKind, XaVerb, Xid};
+use super::statement::{Statement, StatementKind, XaVerb, Xid};
+
+/// What a statement about a savepoint does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SavepointVerb {
+    Set,
+    RollBackTo,
+    Release,
+}
+
+/// What a statement of kind `Savepoint` does, with the name in lower case: servers do not tell
+/// its letter cases apart. `None` where it has no name.
+pub fn savepoint(sql: &str, statement: &Statement) -> Option<(SavepointVerb, String)> {
+    let tokens = statement.tokens.get(statement.start..)?;
+    let verb = tokens.first()?;
+    let verb = if verb.is_word(sql, "SAVEPOINT") {
+        SavepointVerb::Set
+    } else if verb.is_word(sql, "ROLLBACK") {
+        SavepointVerb::RollBackTo
+    } else {
+        SavepointVerb::Release
+    };
+    let is_name = |kind: TokenKind| matches!(kind, TokenKind::Word | TokenKind::Quoted);
+    let name = tokens[1..].iter().rfind(|token| is_name(token.kind))?;
+    Some((verb, name.name(sql).to_lowercase()))
+}
 
 /// `cursor` stands behind the verb. `None` where the statement is not understood.
 pub(super) fn kind(verb: &str, cursor: &mut Cursor) -> Option<StatementKind> {

@@ -345,6 +345,7 @@ mod tests {
                 after: Row::from_values([]),
             },
             identities: identities.to_vec(),
+            unchecked: false,
         }
     }
 

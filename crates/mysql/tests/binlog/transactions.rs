@@ -1,8 +1,8 @@
 //! Transactions: borders, parts, resuming, lost connections, and what is refused.
 
 use super::{
-    ALL, checkpoint_at, end_of, endpoint, follow, follow_with, items_until, next, next_telling,
-    open, selection, sketches, start, start_of, table, text, track,
+    ALL, changes_until, checkpoint_at, end_of, endpoint, follow, follow_with, items_until, loaded,
+    next, next_telling, open, replay, selection, sketches, start, start_of, table, text, track,
 };
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -48,6 +48,43 @@ const EXPECTED: &[&[&str]] = &[
     &["30>30"],
     &["+31"],
 ];
+
+/// Rolled back, and yet in part in the binlog or in part still in the tables.
+const TAKEN_BACK: &[&str] = &[
+    "BEGIN; INSERT INTO d.t VALUES (1,''); SAVEPOINT `A b`; INSERT INTO d.t VALUES (2,''); CREATE TEMPORARY TABLE d.x (a INT); INSERT INTO d.t VALUES (3,''); ROLLBACK TO `a B`; INSERT INTO d.t VALUES (4,''); COMMIT",
+    "BEGIN; INSERT INTO d.t VALUES (11,''); SAVEPOINT a; INSERT INTO d.t VALUES (12,''); INSERT INTO d.m VALUES (12,''); SAVEPOINT b; UPDATE d.t, d.m SET d.t.v='x', d.m.v='x'; ROLLBACK TO b; ROLLBACK TO a; COMMIT",
+    "BEGIN; INSERT INTO d.t VALUES (21,''); INSERT INTO d.m VALUES (21,''); DELETE d.t, d.m FROM d.t JOIN d.m WHERE d.m.id=21; ROLLBACK",
+    "BEGIN; INSERT INTO d.m VALUES (31,''); CREATE TEMPORARY TABLE d.y (a INT); INSERT INTO d.t VALUES (31,''); ROLLBACK",
+    "UPDATE d.t, d.m SET d.t.v='y', d.m.v='y'",
+    "INSERT INTO d.m VALUES (41,''); DELETE FROM d.m WHERE id=12",
+];
+
+/// Case 112 to 114: groups that end with a COMMIT statement or with a rollback, and savepoints.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_rolled_back_is_taken_back_and_nothing_else() {
+    for flavour in ALL {
+        let server = start(flavour, false, &[]).await;
+        server.sql(TABLES).await.expect("tables");
+        let engine = "CREATE TABLE d.m (id INT PRIMARY KEY, v VARCHAR(20)) ENGINE=MyISAM";
+        server.sql(engine).await.expect("a table");
+        let (mut stream, _) = follow(&server, &["t", "m"]).await;
+        for statements in TAKEN_BACK {
+            server.sql(statements).await.expect(statements);
+        }
+        // The rows before the one that fails stay, and are logged.
+        let half = "INSERT INTO d.m VALUES (51,''),(52,''),(41,''),(53,'')";
+        server.sql(half).await.expect_err("a duplicate key");
+        let changes = changes_until(&mut stream, &end_of(&server).await).await;
+        for name in ["t", "m"] {
+            let table = table(&server, name).await;
+            let of_table = |change: &&wherry_model::Change| change.table.name == table.name;
+            let changes: Vec<_> = changes.iter().filter(of_table).cloned().collect();
+            let rows = replay(&changes);
+            assert_eq!(rows, loaded(&server, &table).await, "{flavour:?} {name}");
+            assert!(rows.len() >= 3, "{flavour:?} {name}: {}", rows.len());
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_come_whole_and_in_order() {

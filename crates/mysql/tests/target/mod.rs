@@ -143,6 +143,7 @@ fn insert(table: &Arc<Table>, after: &[&str]) -> Change {
     Change {
         table: Arc::clone(table),
         identities: identities(table, &[&after]),
+        unchecked: false,
         kind: ChangeKind::Insert { after },
     }
 }
@@ -152,6 +153,7 @@ fn update(table: &Arc<Table>, before: &[&str], after: &[&str]) -> Change {
     Change {
         table: Arc::clone(table),
         identities: identities(table, &[&before, &after]),
+        unchecked: false,
         kind: ChangeKind::Update { before, after },
     }
 }
@@ -161,6 +163,7 @@ fn delete(table: &Arc<Table>, before: &[&str]) -> Change {
     Change {
         table: Arc::clone(table),
         identities: identities(table, &[&before]),
+        unchecked: false,
         kind: ChangeKind::Delete { before },
     }
 }

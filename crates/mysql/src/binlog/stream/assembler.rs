@@ -3,18 +3,19 @@
 //! Takes raw events in order and yields what the engine is to see. Does no I/O, so that every
 //! path can be tested with bytes. Positions move at the end of transactions only.
 
+use super::group::{AnyGtid, Group, NoWayBack};
 use super::park::{Parked, Parks};
 use super::tables::{Lookup, Tables};
 use crate::binlog::event::{
     DUMMY_TABLE_ID, Event, EventError, GtidEvent, MariaGtidEvent, RawEvent, RowsEvent,
 };
 use crate::binlog::fault;
-use crate::binlog::gtid::{Gtid, GtidState, MariaGtid};
+use crate::binlog::gtid::GtidState;
 use crate::binlog::payload::PayloadReader;
 use crate::binlog::place::{Boundary, Place};
 use crate::binlog::query::QueryEvent;
 use crate::binlog::statement::{Judge, Meaning};
-use crate::ddl::{XaVerb, Xid};
+use crate::ddl::{SavepointVerb, XaVerb, Xid};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,29 +69,6 @@ pub struct Assembler {
     passed: bool,
 }
 
-/// A transaction whose end was not read yet.
-#[derive(Debug)]
-struct Group {
-    begin: Position,
-    gtid: Option<AnyGtid>,
-    committed_at_us: Option<u64>,
-    /// `BEGIN` was read: it ends with a commit, not with its first statement.
-    opened: bool,
-    xa: Option<Xid>,
-    changes: Vec<Change>,
-    byte_count: usize,
-    /// Row events so far, of whatever table.
-    row_event_count: u64,
-    /// Row events whose changes were given out in parts.
-    delivered_count: u64,
-}
-
-#[derive(Debug, Clone)]
-enum AnyGtid {
-    MySql(Gtid),
-    MariaDb(MariaGtid),
-}
-
 #[derive(Debug, Clone)]
 struct HalfDelivered {
     begin: Position,
@@ -130,6 +108,9 @@ impl Assembler {
 
     pub fn untrack(&mut self, table: &TableName) {
         self.tables.untrack(table);
+        if let Some(group) = &mut self.group {
+            group.forget(table);
+        }
     }
 
     pub fn next_item(&mut self) -> Option<StreamItem> {
@@ -295,17 +276,8 @@ impl Assembler {
 
     fn open_group(&mut self) -> &mut Group {
         let boundary = &self.boundary;
-        self.group.get_or_insert_with(|| Group {
-            begin: boundary.position().clone(),
-            gtid: None,
-            committed_at_us: None,
-            opened: true,
-            xa: None,
-            changes: Vec::new(),
-            byte_count: 0,
-            row_event_count: 0,
-            delivered_count: 0,
-        })
+        self.group
+            .get_or_insert_with(|| Group::at(boundary.position().clone()))
     }
 
     /// A new transaction or file begins, so one that has no end was rolled back: the source
@@ -384,10 +356,37 @@ impl Assembler {
         }));
     }
 
-    fn rollback(&mut self) -> Result<(), Trouble> {
+    /// What is not transactional stays and counts as committed here.
+    fn rollback(&mut self, timestamp: u32) -> Result<(), Trouble> {
+        if let Some(group) = &mut self.group
+            && group.delivered_count == 0
+        {
+            group.roll_back();
+            if !group.changes.is_empty() {
+                return self.commit(timestamp);
+            }
+        }
         let gtid = self.group.as_ref().and_then(|group| group.gtid.clone());
         self.abandon_group()?;
         self.close_group(gtid);
+        Ok(())
+    }
+
+    fn savepoint(&mut self, verb: SavepointVerb, name: String) -> Result<(), Trouble> {
+        let Some(group) = &mut self.group else {
+            return Ok(());
+        };
+        match verb {
+            SavepointVerb::Set => group.set_savepoint(name),
+            SavepointVerb::Release => {}
+            SavepointVerb::RollBackTo => match group.roll_back_to(&name) {
+                Ok(()) => {}
+                Err(NoWayBack::GivenOut) => return Err(fault::rolled_back(&group.begin).into()),
+                // Before the first change nothing is to be taken back.
+                Err(NoWayBack::Unknown) if group.row_event_count == 0 => {}
+                Err(NoWayBack::Unknown) => return Err(fault::no_savepoint(&group.begin).into()),
+            },
+        }
         Ok(())
     }
 
@@ -444,8 +443,8 @@ impl Assembler {
                 Ok(())
             }
             Meaning::Commit => self.commit(timestamp),
-            Meaning::Rollback => self.rollback(),
-            Meaning::Savepoint => Ok(()),
+            Meaning::Rollback => self.rollback(timestamp),
+            Meaning::Savepoint { verb, name } => self.savepoint(verb, name),
             Meaning::Xa { verb, xid } => self.xa(verb, xid, timestamp),
             Meaning::Ddl { kind, tables } => self.ddl(kind, tables, query),
             Meaning::Dml { tables } => {
@@ -484,7 +483,7 @@ impl Assembler {
             XaVerb::Rollback => {
                 // What was never read was never applied, so there is nothing to take back.
                 self.parks.release(&xid);
-                self.rollback()
+                self.rollback(timestamp)
             }
         }
     }
@@ -538,7 +537,7 @@ impl Assembler {
             statement,
             default_database: query.database.clone(),
             tables,
-            session: query.session.clone(),
+            session: self.judge.session_of(query),
             begin,
             end: self.boundary.position().clone(),
         }));
@@ -612,17 +611,14 @@ impl Assembler {
         let room = self.parks.room();
         let part_bytes_max = self.part_bytes_max;
         let group = self.open_group();
-        group.byte_count += changes.iter().map(Change::byte_count).sum::<usize>();
-        group.changes.extend(changes);
+        group.add(changes);
         let held_bytes = group.byte_count + group.changes.len() * CHANGE_BYTES;
         if group.xa.is_some() {
             if held_bytes > room {
                 return Err(fault::park_full(super::park::PARKED_BYTES_MAX).into());
             }
         } else if held_bytes >= part_bytes_max {
-            group.delivered_count = group.row_event_count;
-            let changes = std::mem::take(&mut group.changes);
-            let byte_count = std::mem::take(&mut group.byte_count);
+            let (changes, byte_count) = group.give_out();
             let at_us = group.committed_at_us.unwrap_or(0);
             self.push_part(changes, byte_count, false, at_us);
         }
@@ -649,8 +645,7 @@ impl Assembler {
         self.tables.untrack(table);
         let mut position = self.boundary.position().clone();
         if let Some(group) = &mut self.group {
-            group.changes.retain(|change| change.table.name != *table);
-            group.byte_count = group.changes.iter().map(Change::byte_count).sum();
+            group.forget(table);
             position = group.begin.clone();
         }
         self.items

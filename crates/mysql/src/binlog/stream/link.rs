@@ -47,6 +47,8 @@ pub struct SourceFacts {
     pub identity: String,
     pub gtid_mode_on: bool,
     pub lower_case_names: bool,
+    /// Rows that cascades of foreign keys change are not in its binlog.
+    pub hides_cascades: bool,
 }
 
 /// An event, or why there are no more; bytes count until the permit is dropped.
@@ -214,5 +216,6 @@ pub(in crate::binlog) async fn ask_facts(session: &mut Session) -> Result<Source
         identity,
         gtid_mode_on,
         lower_case_names,
+        hides_cascades: !crate::catalog::cascades_are_logged(session).await?,
     })
 }
