@@ -5,6 +5,7 @@
 
 mod definitions;
 mod disk;
+mod exact;
 mod json;
 mod keep;
 mod kill;

@@ -150,17 +150,25 @@ async fn what_this_version_cannot_carry_is_refused() {
     let target = server(&[]).await;
     source
         .sql(
-            "CREATE DATABASE shop;
-             CREATE TABLE shop.parent (id INT PRIMARY KEY);
-             CREATE TABLE shop.child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES shop.parent (id) ON DELETE CASCADE);
-             CREATE DATABASE old;
-             CREATE TABLE old.item (id INT PRIMARY KEY) ENGINE=MyISAM",
+            "CREATE DATABASE outside; CREATE TABLE outside.parent (id INT PRIMARY KEY);
+             CREATE DATABASE shop;
+             CREATE TABLE shop.child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES outside.parent (id) ON DELETE CASCADE);
+             CREATE DATABASE old; CREATE TABLE old.hole (id INT PRIMARY KEY) ENGINE=BLACKHOLE;
+             CREATE DATABASE numbers; CREATE TABLE numbers.t (g INT, id INT AUTO_INCREMENT, PRIMARY KEY (g, id)) ENGINE=MyISAM;
+             CREATE DATABASE plain; CREATE TABLE plain.t (id INT PRIMARY KEY) ENGINE=MyISAM;
+             CREATE USER poor@'%' IDENTIFIED BY 'poor'; GRANT SELECT ON *.* TO poor@'%';
+             GRANT REPLICATION SLAVE, REPLICATION CLIENT, XA_RECOVER_ADMIN ON *.* TO poor@'%'",
         )
         .await
         .expect("data");
     let finished = Wherry::new(&source, &target, &["shop"]).finish(&["run"]);
     assert_clear(&finished, "CASCADE");
     let finished = Wherry::new(&source, &target, &["old"]).finish(&["run"]);
-    assert_clear(&finished, "myisam");
+    assert_clear(&finished, "blackhole");
+    let finished = Wherry::new(&source, &target, &["numbers"]).finish(&["run"]);
+    assert_clear(&finished, "numbered within a key");
+    let poor = format!("mysql://poor:poor@127.0.0.1:{}", source.port());
+    let finished = Wherry::with_urls(&poor, &target.url("mover"), &["plain"]).finish(&["run"]);
+    assert_clear(&finished, "LOCK TABLES");
     assert_untouched(&target).await;
 }

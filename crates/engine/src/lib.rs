@@ -4,6 +4,7 @@
 //! it needs of a source and a target, then in `run` for how a task goes through its phases.
 
 pub mod cutover;
+mod family;
 pub mod load;
 pub mod pipe;
 pub mod plan;

@@ -53,6 +53,11 @@ pub trait Source: RowReader {
     /// The end of the binlog: surely behind every change that a finished read has seen.
     async fn end(&self) -> Result<Position, Fault>;
 
+    /// Like `end`, and surely behind every change of this table that a finished read has seen, also
+    /// where the table is not transactional: its changes are visible before they are logged, so
+    /// its writers are shut out for a moment.
+    async fn end_behind(&self, table: &Table) -> Result<Position, Fault>;
+
     /// Every DDL between two positions that names a selected table or database.
     async fn ddl_between(
         &self,
@@ -61,8 +66,9 @@ pub trait Source: RowReader {
         selection: &SelectSpec,
     ) -> Result<Vec<Ddl>, Fault>;
 
-    /// Opens a snapshot of an exact table together with the position it stands at.
-    async fn exact_snapshot(&self, table: &Table) -> Result<Box<dyn ExactSnapshot>, Fault>;
+    /// Opens one snapshot of exact tables together with the position it stands at. A table without
+    /// transactions comes alone.
+    async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault>;
 
     /// Opens the stream. Transactions up to `applied_to` only fill parked XA groups.
     async fn stream(
@@ -94,16 +100,17 @@ pub struct DatabaseDefinition {
     pub collation: String,
 }
 
-/// One open snapshot of an exact table. Dropping it ends the transaction.
+/// One open snapshot of exact tables. Dropping it ends the transaction.
 #[async_trait]
 pub trait ExactSnapshot: Send {
-    /// Every change of the table up to here is in the snapshot, none after.
+    /// Every change of the tables up to here is in the snapshot, none after.
     fn position(&self) -> &Position;
 
-    /// The table as defined inside the snapshot.
-    fn table(&self) -> &Table;
+    /// The tables as defined inside the snapshot, in the order in which they were asked for.
+    fn tables(&self) -> &[Table];
 
-    async fn read_all(&mut self, rows: &RowSender) -> Result<(), Fault>;
+    /// Sends every row of one of the tables. Each can be read once.
+    async fn read_all(&mut self, table: &Table, rows: &RowSender) -> Result<(), Fault>;
 }
 
 /// Changes in source order. Reconnects by itself; a fault means that it gave up.
@@ -219,10 +226,14 @@ pub trait Target: RowReader {
         rows: RowReceiver,
     ) -> Result<LoadOutcome, Fault>;
 
-    /// Empties the table, writes the rows of an exact snapshot in bounded transactions, and at
-    /// the end stores start and stage `Copied`.
-    async fn load_exact(&self, state: &TableState, rows: RowReceiver)
-    -> Result<LoadOutcome, Fault>;
+    /// Removes every row of these tables, which this task has written.
+    async fn empty_tables(&self, tables: &[Table]) -> Result<(), Fault>;
+
+    /// Writes the rows of an exact snapshot into an empty table, in bounded transactions.
+    async fn load_exact(&self, table: &Table, rows: RowReceiver) -> Result<LoadOutcome, Fault>;
+
+    /// Stores these states, all of one snapshot, in one transaction.
+    async fn finish_exact(&self, states: &[TableState]) -> Result<(), Fault>;
 
     /// Adds the deferred indexes of a table, by the DDL road. Safe to repeat.
     async fn add_indexes(&self, table: &Table) -> Result<(), Fault>;

@@ -58,7 +58,7 @@ pub struct Stopped {
 /// | `Created` | the table exists in the target without deferred indexes |
 /// | `Copied` | every row of the load is in |
 /// | `Indexed` | deferred indexes are there |
-/// | `Complete` | foreign keys are there as well; set after the end |
+/// | `Complete` | foreign keys are there as well; set after the end, for a family before its first change |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TableStage {

@@ -1,13 +1,14 @@
 //! One round of the load: a queue of jobs, worked off by a bounded number of hands.
 //!
-//! A job is one chunk of a keyed table, or the whole of an exact table. Whoever finishes the last
+//! A job is one chunk of a keyed table, the whole of an exact table, or the whole family. Whoever finishes the last
 //! chunk of a table adds its deferred indexes.
 
 use super::chunker::{Cutter, SizeSeen};
 use super::{Load, is_suspect, needs_load};
+use crate::family;
 use crate::pipe::carry;
 use crate::policy::cancelled;
-use crate::ports::LoadOutcome;
+use crate::ports::{ExactSnapshot, LoadOutcome};
 use crate::state::{Chunk, TableStage, TableState};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wherry_model::{Class, Fault, Position, Table, TableName};
+use wherry_model::{Class, Fault, Scope, Table, TableName};
 
 /// Jobs cut ahead of the hands that take them.
 const JOB_QUEUE_COUNT_MAX: usize = 4;
@@ -24,7 +25,7 @@ const STARTED_AGAIN: &str = "LOAD-003";
 
 enum Job {
     Chunk { table: Arc<OpenTable>, chunk: Chunk },
-    Exact { state: Box<TableState> },
+    Exact { states: Vec<TableState> },
     Indexes { table: Arc<OpenTable> },
 }
 
@@ -47,6 +48,10 @@ pub(super) async fn round(
         .filter(|state| needs_load(state))
         .cloned()
         .collect();
+    let family = family::to_load(tables);
+    if !family.is_empty() {
+        waiting.retain(|state| !state.table.is_cascading());
+    }
     waiting.sort_by_key(|state| std::cmp::Reverse(state.table.byte_count_estimate));
     let (sender, receiver) = mpsc::channel(JOB_QUEUE_COUNT_MAX);
     let shared = Arc::new(Shared {
@@ -59,7 +64,7 @@ pub(super) async fn round(
         hands.spawn(work(Arc::clone(&shared)));
     }
     let feeder = Arc::clone(&shared);
-    hands.spawn(async move { feeder.feed(waiting, sender).await });
+    hands.spawn(async move { feeder.feed(family, waiting, sender).await });
     let finished = async {
         while let Some(joined) = hands.join_next().await {
             joined
@@ -93,14 +98,14 @@ async fn work(shared: Arc<Shared>) -> Result<(), Fault> {
         let Some(job) = job else { return Ok(()) };
         let name = match &job {
             Job::Chunk { table, .. } | Job::Indexes { table } => table.table.name.clone(),
-            Job::Exact { state } => state.table.name.clone(),
+            Job::Exact { states } => states[0].table.name.clone(),
         };
         if shared.has_failed(&name) {
             continue;
         }
         let result = match job {
             Job::Chunk { table, chunk } => shared.load_chunk(&table, &chunk).await,
-            Job::Exact { state } => shared.load_exact(*state).await,
+            Job::Exact { states } => shared.load_exact(states).await,
             Job::Indexes { table } => shared.finish_job(&table).await,
         };
         if let Err(fault) = result {
@@ -123,6 +128,11 @@ impl Shared {
         if !is_suspect(&fault) {
             return Err(fault);
         }
+        // A job may be several tables.
+        let table = match &fault.scope {
+            Scope::Table(table) => table.clone(),
+            _ => table,
+        };
         tracing::warn!(%table, code = fault.code, "the load of a table failed: {fault}");
         let mut failed = self.failed.lock().expect("no holder panics");
         if failed.tables.insert(table.clone()) {
@@ -131,7 +141,15 @@ impl Shared {
         Ok(())
     }
 
-    async fn feed(&self, waiting: Vec<TableState>, sender: mpsc::Sender<Job>) -> Result<(), Fault> {
+    async fn feed(
+        &self,
+        family: Vec<TableState>,
+        waiting: Vec<TableState>,
+        sender: mpsc::Sender<Job>,
+    ) -> Result<(), Fault> {
+        if !family.is_empty() {
+            let _ = sender.send(Job::Exact { states: family }).await;
+        }
         for state in waiting {
             let name = state.table.name.clone();
             if let Err(fault) = self.feed_table(state, &sender).await {
@@ -143,8 +161,8 @@ impl Shared {
 
     async fn feed_table(&self, state: TableState, sender: &mpsc::Sender<Job>) -> Result<(), Fault> {
         if state.table.is_exact() && state.stage < TableStage::Copied {
-            let state = Box::new(state);
-            let _ = sender.send(Job::Exact { state }).await;
+            let states = vec![state];
+            let _ = sender.send(Job::Exact { states }).await;
             return Ok(());
         }
         let table = Arc::new(OpenTable {
@@ -253,26 +271,56 @@ impl Shared {
         Ok(())
     }
 
-    async fn load_exact(&self, state: TableState) -> Result<(), Fault> {
-        let mut snapshot = self.load.source.exact_snapshot(&state.table).await?;
-        if snapshot.table().columns != state.table.columns {
-            return Err(changed_under_snapshot(&state.table.name));
+    /// Loads tables from one snapshot. They are emptied before it is opened, since it may hold a
+    /// lock; and they count as copied all together or not at all.
+    async fn load_exact(&self, states: Vec<TableState>) -> Result<(), Fault> {
+        let Load { source, target, .. } = &self.load;
+        let tables: Vec<Table> = states.iter().map(|state| state.table.clone()).collect();
+        target.empty_tables(&tables).await?;
+        let mut snapshot = source.exact_snapshot(&tables).await?;
+        for (table, seen) in tables.iter().zip(snapshot.tables()) {
+            if seen.columns != table.columns {
+                return Err(changed_under_snapshot(&table.name));
+            }
         }
-        let start: Position = snapshot.position().clone();
-        let state = TableState { start, ..state };
+        let start = snapshot.position().clone();
         self.load.board.exact_snapshot(true);
-        let written = carry(
-            &self.load.budget,
-            |sender| async move { snapshot.read_all(&sender).await },
-            |receiver| self.load.target.load_exact(&state, receiver),
-        )
-        .await;
+        let copied = self.copy_exact(snapshot.as_mut(), &tables).await;
         self.load.board.exact_snapshot(false);
-        let outcome = written?;
-        self.load
-            .board
-            .loaded(&state.table.name, outcome.row_count, outcome.byte_count);
-        self.finish_table(&state.table).await
+        copied?;
+        let copied: Vec<TableState> = states
+            .into_iter()
+            .map(|state| TableState {
+                start: start.clone(),
+                stage: TableStage::Copied,
+                ..state
+            })
+            .collect();
+        target.finish_exact(&copied).await?;
+        for table in &tables {
+            self.finish_table(table).await?;
+        }
+        Ok(())
+    }
+
+    async fn copy_exact(
+        &self,
+        snapshot: &mut dyn ExactSnapshot,
+        tables: &[Table],
+    ) -> Result<(), Fault> {
+        for table in tables {
+            let snapshot = &mut *snapshot;
+            let outcome = carry(
+                &self.load.budget,
+                |sender| async move { snapshot.read_all(table, &sender).await },
+                |receiver| self.load.target.load_exact(table, receiver),
+            )
+            .await?;
+            self.load
+                .board
+                .loaded(&table.name, outcome.row_count, outcome.byte_count);
+        }
+        Ok(())
     }
 }
 

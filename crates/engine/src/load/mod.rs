@@ -8,6 +8,7 @@
 mod chunker;
 mod jobs;
 
+use crate::family;
 use crate::pipe::Budget;
 use crate::plan::{StartMoves, plan};
 use crate::ports::{Source, Target};
@@ -51,12 +52,13 @@ impl Load {
             {
                 create_table(self.target.as_ref(), &self.board, state, self.defer_indexes).await?;
             }
-            let suspects = jobs::round(self, &tables, cancel).await?;
-            let end = self.source.end().await?;
+            let mut suspects = jobs::round(self, &tables, cancel).await?;
+            let end = self.end_of_round(&tables, &mut suspects).await?;
             let moves = self.moves_between(&scanned_to, &end, &tables).await?;
             scanned_to = end.clone();
             self.stop_suspects(&suspects, &moves, &end).await?;
             if moves.is_empty() {
+                family::complete(self.target.as_ref(), &self.board).await?;
                 return Ok(end);
             }
             self.restart(&moves, &tables).await?;
@@ -66,6 +68,28 @@ impl Load {
             Fault::operator("LOAD-002", "definitions changed in every round of the load")
                 .hint("Pause the DDL at the source until the load is done, then run again."),
         )
+    }
+
+    /// An end behind every change that the round's chunks have seen.
+    async fn end_of_round(
+        &self,
+        tables: &[TableState],
+        suspects: &mut Vec<(TableName, Fault)>,
+    ) -> Result<Position, Fault> {
+        let in_chunks = |state: &&TableState| {
+            state.stopped.is_none() && !state.table.is_exact() && !state.table.is_transactional()
+        };
+        for state in tables.iter().filter(in_chunks) {
+            match self.source.end_behind(&state.table).await {
+                Ok(_) => {}
+                Err(fault) if is_suspect(&fault) => {
+                    suspects.push((state.table.name.clone(), fault));
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        // A later end is always safe, so this one serves all tables.
+        self.source.end().await
     }
 
     async fn stored_tables(&self) -> Result<Vec<TableState>, Fault> {
@@ -141,6 +165,7 @@ impl Load {
             self.target.stop_table(fault, end).await?;
             self.board.stopped(table, &fault.message);
         }
+        family::stop_rest(self.target.as_ref(), &self.board, end).await?;
         Ok(())
     }
 
@@ -162,19 +187,32 @@ impl Load {
                 self.target.drop_table(&old.table.name).await?;
             }
         }
-        for mut state in fresh.states() {
+        let states = fresh.states();
+        let is_fresh = |state: &TableState| {
             let old = tables.iter().find(|old| old.table.name == state.table.name);
             let moved = moves
                 .start_of(&state.table.name)
                 .or_else(|| fresh.moved.start_of(&state.table.name));
-            let changed = match (old, moved) {
-                (Some(old), Some(moved)) => !old.start.reaches(moved),
+            match (old, moved) {
                 (None, _) => true,
+                // A foreign key of another table may have taken it into the family or out of it.
+                (Some(old), _) if old.table.exactness != state.table.exactness => true,
+                (Some(old), Some(moved)) => !old.start.reaches(moved),
                 (Some(_), None) => false,
-            };
-            if !changed {
+            }
+        };
+        let family_is_fresh = states
+            .iter()
+            .any(|state| state.table.is_cascading() && is_fresh(state));
+        for mut state in states.iter().cloned() {
+            let with_family = family_is_fresh && state.table.is_cascading();
+            if !with_family && !is_fresh(&state) {
                 continue;
             }
+            let moved = moves
+                .start_of(&state.table.name)
+                .or_else(|| fresh.moved.start_of(&state.table.name));
+            let old = tables.iter().find(|old| old.table.name == state.table.name);
             if let Some(old) = old.filter(|old| old.table.adopted.is_some()) {
                 self.stop_adopted(old, moved).await?;
                 continue;

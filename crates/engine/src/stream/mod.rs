@@ -9,6 +9,7 @@ mod group;
 mod reader;
 mod schedule;
 
+use crate::family;
 use crate::pipe::Budget;
 use crate::policy::{cancelled, retry};
 use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
@@ -102,9 +103,15 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     async fn open(stream: &'a Stream) -> Result<Session<'a>, Fault> {
-        let task = stream.target.stored().await?.ok_or_else(no_checkpoint)?;
-        stream.board.show_stored(&task);
+        let mut task = stream.target.stored().await?.ok_or_else(no_checkpoint)?;
         let stored = task.checkpoint.clone().ok_or_else(no_checkpoint)?;
+        // A crash may have come between the stop of one table and that of its family.
+        let target = stream.target.as_ref();
+        let stopped = family::stop_rest(target, &stream.board, &stored.applied_to).await?;
+        if !stopped.is_empty() {
+            task = target.stored().await?.ok_or_else(no_checkpoint)?;
+        }
+        stream.board.show_stored(&task);
         let defined_to = task.end.clone().ok_or_else(no_checkpoint)?;
         let mut idempotent_to = stream.source.end().await?;
         if !idempotent_to.reaches(&defined_to) {
@@ -290,6 +297,7 @@ impl<'a> Session<'a> {
                 }
             }
         }
+        replies.extend(self.stop_family(&ddl.end).await?);
         self.reader.go_on(replies);
         if let Some(task) = self.stream.target.stored().await? {
             self.stream.board.show_stored(&task);
@@ -304,8 +312,16 @@ impl<'a> Session<'a> {
         tracing::error!(%table, code = fault.code, %position, "table stopped: {fault}");
         self.stream.target.stop_table(&fault, position).await?;
         self.stream.board.stopped(&table, &fault.message);
-        self.reader.go_on(vec![Reply::Untrack(table)]);
+        let mut replies = vec![Reply::Untrack(table)];
+        replies.extend(self.stop_family(position).await?);
+        self.reader.go_on(replies);
         Ok(())
+    }
+
+    async fn stop_family(&mut self, position: &Position) -> Result<Vec<Reply>, Fault> {
+        let Stream { target, board, .. } = self.stream;
+        let stopped = family::stop_rest(target.as_ref(), board, position).await?;
+        Ok(stopped.into_iter().map(Reply::Untrack).collect())
     }
 
     async fn store_passed_sometimes(&mut self) -> Result<(), Fault> {

@@ -13,32 +13,71 @@ use crate::pipe::carry;
 use crate::state::TableState;
 use wherry_model::{Fault, Position, Row, Table};
 
+/// Comparisons of a family's table before its writers count as never pausing.
+const FAMILY_TRIES: usize = 5;
+
+/// How one comparison ended.
+enum Compared {
+    Equal,
+    Different(MismatchKind),
+    Unsettled(&'static str),
+    /// A table of the family changed in between, and its cascades are not in the binlog.
+    Again,
+}
+
 impl Verify {
     pub(super) async fn exact_table(&self, state: &TableState) -> Result<TableReport, Fault> {
-        let table = &state.table;
-        let mut report = TableReport::new(&table.name);
+        let mut report = TableReport::new(&state.table.name);
         report.ranges = 1;
+        let mut compared = Compared::Again;
+        for _ in 0..FAMILY_TRIES {
+            compared = self.compare_exact(state, &mut report).await?;
+            if !matches!(compared, Compared::Again) {
+                break;
+            }
+        }
+        match compared {
+            Compared::Equal => {}
+            Compared::Different(kind) => report.mismatches.push(Mismatch {
+                key: Row::from_values([]),
+                kind,
+                columns: Vec::new(),
+            }),
+            Compared::Unsettled(reason) => report
+                .unsettled
+                .push((Row::from_values([]), reason.to_owned())),
+            Compared::Again => report.unsettled.push((
+                Row::from_values([]),
+                "the table has no key, and its family of foreign keys changed at every look"
+                    .to_owned(),
+            )),
+        }
+        Ok(report)
+    }
+
+    async fn compare_exact(
+        &self,
+        state: &TableState,
+        report: &mut TableReport,
+    ) -> Result<Compared, Fault> {
+        let table = &state.table;
         let (mut source, source_at) = self.exact_source(table).await?;
         report.rows = source.rows;
         report.bytes = source.bytes;
         if !self.wait_until_passed(&source_at).await? {
-            let reason =
-                "the stream did not pass the snapshot's position in time; is the runner up?";
-            report
-                .unsettled
-                .push((Row::from_values([]), reason.to_owned()));
-            return Ok(report);
+            return Ok(Compared::Unsettled(
+                "the stream did not pass the snapshot's position in time; is the runner up?",
+            ));
         }
         let (target, target_at) = self.exact_target(table).await?;
-        let mut redefined = false;
-        let tables = [state.clone()];
-        let between = (&source_at, &target_at);
+        let (mut redefined, mut cascaded) = (false, false);
         each_change(
             self.source.as_ref(),
             &self.selection,
-            &tables,
-            between,
+            &self.relatives(state).await?,
+            (&source_at, &target_at),
             |seen| match seen {
+                Seen::Change { change, .. } if change.table.is_cascading() => cascaded = true,
                 Seen::Change { change, .. } => {
                     if let Some(before) = change.before() {
                         source.remove(before.encoded());
@@ -51,31 +90,37 @@ impl Verify {
             },
         )
         .await?;
-        if redefined {
-            let reason = "the table's definition changed while it was compared";
-            report
-                .unsettled
-                .push((Row::from_values([]), reason.to_owned()));
-        } else if source != target {
-            let kind = MismatchKind::Multiset {
+        Ok(if redefined {
+            Compared::Unsettled("the table's definition changed while it was compared")
+        } else if cascaded {
+            Compared::Again
+        } else if source == target {
+            Compared::Equal
+        } else {
+            Compared::Different(MismatchKind::Multiset {
                 source_rows: source.rows,
                 target_rows: target.rows,
-            };
-            report.mismatches.push(Mismatch {
-                key: Row::from_values([]),
-                kind,
-                columns: Vec::new(),
-            });
+            })
+        })
+    }
+
+    /// The tables whose changes may change rows of this one.
+    async fn relatives(&self, state: &TableState) -> Result<Vec<TableState>, Fault> {
+        if !state.table.is_cascading() {
+            return Ok(vec![state.clone()]);
         }
-        Ok(report)
+        let task = self.ready_task().await?;
+        let family = |state: &&TableState| state.table.is_cascading();
+        Ok(super::live(&task).filter(family).cloned().collect())
     }
 
     async fn exact_source(&self, table: &Table) -> Result<(SetHash, Position), Fault> {
-        let mut snapshot = self.source.exact_snapshot(table).await?;
+        let tables = std::slice::from_ref(table);
+        let mut snapshot = self.source.exact_snapshot(tables).await?;
         let position = snapshot.position().clone();
         let hash = carry(
             &self.budget,
-            |sender| async move { snapshot.read_all(&sender).await },
+            |sender| async move { snapshot.read_all(table, &sender).await },
             hash_rows,
         )
         .await?;

@@ -26,7 +26,7 @@ struct TableKeys {
 
 pub(super) enum TableChanges<'a> {
     Keys(&'a [Row]),
-    /// Too many keys, a definition change, or a table without a key.
+    /// Too many keys, a definition change, a table without a key, or a family with cascades.
     Whole,
 }
 
@@ -47,8 +47,15 @@ impl ChangedKeys {
         keys.list.clear();
     }
 
-    fn record(&mut self, change: &Change) {
+    fn record(&mut self, change: &Change, tables: &[TableState]) {
         let table = &change.table;
+        if table.is_cascading() {
+            // Which rows of the family it changed by cascade, the binlog does not say.
+            for state in tables.iter().filter(|state| state.table.is_cascading()) {
+                self.mark_whole(&state.table.name);
+            }
+            return;
+        }
         if table.is_exact() {
             self.mark_whole(&table.name);
             return;
@@ -84,7 +91,7 @@ pub async fn changed_keys(
         tables,
         (from, to),
         |change| match change {
-            Seen::Change { change, .. } => changed.record(change),
+            Seen::Change { change, .. } => changed.record(change, tables),
             Seen::Redefined(table) => changed.mark_whole(table),
         },
     )

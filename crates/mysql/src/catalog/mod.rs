@@ -5,12 +5,15 @@
 //! exactly as the server gives them. Read on in `refusal` for what is refused in a live move.
 
 mod column_type;
+mod family;
 mod lost;
 mod refusal;
 
 pub(crate) use column_type::digits_in_parentheses;
+pub(crate) use family::cascade_of;
+pub use family::{ForeignKeyFact, cascades_are_logged, foreign_keys, mark_family};
 pub(crate) use lost::lost_texts;
-pub use refusal::{CascadeFact, cascades, cascades_are_logged, refusals};
+pub use refusal::refusals;
 
 use crate::flavour::ServerVersion;
 use crate::literal::push_quoted;

@@ -46,6 +46,16 @@ pub fn plain_alter(sql: &str, statement: &Statement) -> Result<AlterNotes, Refus
     Ok(notes)
 }
 
+/// True where an `ALTER TABLE` says which engine the table is to have.
+pub fn names_engine(sql: &str, statement: &Statement) -> bool {
+    statement.kind == StatementKind::AlterTable
+        && clauses(statement).into_iter().any(|clause| {
+            statement.tokens[clause]
+                .first()
+                .is_some_and(|token| token.is_word(sql, "ENGINE"))
+        })
+}
+
 fn refusal(code: &'static str, message: String) -> Refusal {
     Refusal {
         code,

@@ -22,7 +22,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
-pub use alter::{AlterNotes, plain_alter};
+pub use alter::{AlterNotes, names_engine, plain_alter};
 pub use classify::classify;
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use refusal::Refusal;

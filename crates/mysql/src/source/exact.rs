@@ -1,8 +1,9 @@
 //! Snapshots of exact tables: a consistent read together with the position it stands at.
 //!
 //! Two ways, as the design's section on exact tables decides. *By GTID*: open a snapshot, then prove
-//! from the binlog that nothing happened to the table around it. *By lock*: hold writers back, for
-//! seconds at most, while the snapshot opens. Must not keep a lock while rows are read.
+//! from the binlog that nothing happened to the tables around it. *By lock*: hold writers back, for
+//! seconds at most, while the snapshot opens. A table without transactions has no snapshot, so it is
+//! read whole while the lock is held; the lock lasts no longer for it.
 
 use super::exact_scan::changed_between;
 use crate::binlog;
@@ -12,7 +13,7 @@ use crate::reader::read_range_in;
 use crate::session::{Endpoint, Session, SessionError, SessionKind};
 use async_trait::async_trait;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::debug;
 use wherry_engine::pipe::RowSender;
 use wherry_engine::ports::ExactSnapshot;
@@ -22,13 +23,13 @@ use wherry_model::{Fault, Position, Table, TableName};
 /// Snapshots opened before writers count as never pausing.
 const SNAPSHOT_TRIES: u32 = 5;
 
-/// Locks asked for before writers count as never pausing. Each waits a second at most.
+/// Locks asked for before writers count as never pausing. Each waits a second a table at most.
 const LOCK_TRIES: u32 = 20;
 
 /// Between two tries; writers that queued behind a lock get this long.
 const PAUSE_BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
-/// A table stays locked no longer than this, whatever the second session meets.
+/// Tables stay locked no longer than this, whatever the second session meets.
 const LOCK_HOLD_MAX: Duration = Duration::from_secs(5);
 
 /// Server errors by what they mean here.
@@ -37,55 +38,137 @@ const TABLE_CHANGED: u16 = 1412;
 const NO_SUCH_TABLE: u16 = 1146;
 const DENIED: [u16; 3] = [1044, 1142, 1227];
 
-/// Opens a snapshot of the table.
+/// Opens a snapshot of the tables, all at one position.
 ///
 /// Errors: `SRC-030` when writers never leave a gap, `SRC-031` without the privilege to lock,
-/// `SRC-032` when the table is gone.
+/// `SRC-032` when a table is gone.
 pub(super) async fn open(
     endpoint: &Endpoint,
-    name: &TableName,
+    tables: &[Table],
 ) -> Result<Box<dyn ExactSnapshot>, Fault> {
-    if can_prove_by_gtid(endpoint).await? {
+    let names: Vec<TableName> = tables.iter().map(|table| table.name.clone()).collect();
+    let holds = tables.iter().any(|table| !table.is_transactional());
+    if !holds && can_prove_by_gtid(endpoint).await? {
         for attempt in 1..=SNAPSHOT_TRIES {
-            if let Some(snapshot) = try_by_gtid(endpoint, name).await? {
-                return Ok(Box::new(snapshot.finish(endpoint, name).await?));
+            if let Some(snapshot) = try_by_gtid(endpoint, &names).await? {
+                return Ok(Box::new(snapshot.finish(endpoint, &names).await?));
             }
-            debug!(table = %name, attempt, "table changed while its snapshot was opened");
+            debug!(table = %names[0], attempt, "tables changed while their snapshot was opened");
             sleep(PAUSE_BETWEEN_TRIES).await;
         }
     }
     for attempt in 1..=LOCK_TRIES {
-        if let Some(snapshot) = try_by_lock(endpoint, name).await? {
-            return Ok(Box::new(snapshot.finish(endpoint, name).await?));
+        if let Some(snapshot) = try_by_lock(endpoint, &names, holds).await? {
+            return Ok(Box::new(snapshot.finish(endpoint, &names).await?));
         }
-        debug!(table = %name, attempt, "table could not be locked for its snapshot");
+        debug!(table = %names[0], attempt, "tables could not be locked for their snapshot");
         sleep(PAUSE_BETWEEN_TRIES).await;
     }
-    Err(no_gap(name))
+    Err(no_gap(&names))
+}
+
+/// The end of the binlog while nobody writes to this table without transactions.
+///
+/// Such a change is visible before it is in the binlog, and in the binlog before its statement
+/// gives the table back (seen on 9.7, 5.6 and MariaDB 10.11). So whatever a finished read has seen
+/// lies before an end that is read under a lock.
+pub(super) async fn end_behind(endpoint: &Endpoint, name: &TableName) -> Result<Position, Fault> {
+    let names = std::slice::from_ref(name);
+    for attempt in 1..=LOCK_TRIES {
+        if let Some(mut lock) = Lock::take(endpoint, names, SessionKind::Control).await? {
+            let end = timeout(LOCK_HOLD_MAX, binlog::end(endpoint)).await;
+            if lock.give_back().await
+                && let Ok(end) = end
+            {
+                return end;
+            }
+        }
+        debug!(table = %name, attempt, "table could not be locked for its end");
+        sleep(PAUSE_BETWEEN_TRIES).await;
+    }
+    Err(no_gap(names))
+}
+
+/// Tables that nobody can write to. Dropping it closes its session, which gives them back too.
+struct Lock {
+    session: Session,
+    until: Instant,
+}
+
+impl Lock {
+    /// `None` where it was not to be had in time.
+    async fn take(
+        endpoint: &Endpoint,
+        names: &[TableName],
+        kind: SessionKind,
+    ) -> Result<Option<Lock>, Fault> {
+        let mut session = Session::connect(endpoint, kind).await?;
+        // With `autocommit = 0` the lock waits inside InnoDB too, for commits that are in the binlog
+        // and not yet visible.
+        session
+            .execute(
+                "SET SESSION autocommit = 0, SESSION lock_wait_timeout = 1, \
+                 SESSION innodb_lock_wait_timeout = 1, SESSION innodb_table_locks = 1",
+            )
+            .await?;
+        let list: Vec<String> = names.iter().map(|name| format!("{name} READ")).collect();
+        let sql = format!("LOCK TABLES {}", list.join(", "));
+        let until = Instant::now() + LOCK_HOLD_MAX;
+        let Ok(locked) = timeout_at(until, session.execute(sql)).await else {
+            return Ok(None);
+        };
+        match locked {
+            Ok(_) => Ok(Some(Lock { session, until })),
+            Err(error) => match error.server_code() {
+                Some(LOCK_WAIT_TIMEOUT) => Ok(None),
+                Some(NO_SUCH_TABLE) => Err(gone(names)),
+                Some(code) if DENIED.contains(&code) => Err(may_not_lock(names, error)),
+                _ => Err(error.into_fault().table(&names[0])),
+            },
+        }
+    }
+
+    /// True where the tables were locked until now, as only the server's answer can tell.
+    async fn give_back(&mut self) -> bool {
+        self.session.execute("UNLOCK TABLES").await.is_ok()
+    }
 }
 
 /// An open snapshot before the table's definition is known.
 struct Opened {
     session: Session,
     position: Position,
+    /// The session holds locks until then, and not a snapshot.
+    locked_until: Option<Instant>,
 }
 
 impl Opened {
-    /// Reads the definition. The snapshot has touched the table, so its metadata lock keeps the
-    /// definition as it is; a session of its own reads it outside the snapshot.
-    async fn finish(self, endpoint: &Endpoint, name: &TableName) -> Result<Snapshot, Fault> {
+    /// Reads the definitions. The snapshot has touched the tables, so its metadata locks keep the
+    /// definitions as they are; a session of its own reads them outside the snapshot.
+    async fn finish(self, endpoint: &Endpoint, names: &[TableName]) -> Result<Snapshot, Fault> {
         let mut control = Session::connect(endpoint, SessionKind::Control).await?;
-        let table = catalog::read_table(&mut control, name).await?;
+        let scope = catalog::Scope::Tables(names);
+        let mut found = catalog::read_tables(&mut control, scope).await?;
         control.close().await;
-        let Opened { session, position } = self;
-        match table {
-            Some(table) => Ok(Snapshot {
-                session,
-                position,
-                table,
-            }),
-            None => Err(gone(name)),
+        let mut tables = Vec::with_capacity(names.len());
+        for name in names {
+            let place = found.iter().position(|table| table.name == *name);
+            let Some(place) = place else {
+                return Err(gone(std::slice::from_ref(name)));
+            };
+            tables.push(found.swap_remove(place));
         }
+        let Opened {
+            session,
+            position,
+            locked_until,
+        } = self;
+        Ok(Snapshot {
+            session,
+            position,
+            tables,
+            locked_until,
+        })
     }
 }
 
@@ -93,7 +176,8 @@ impl Opened {
 struct Snapshot {
     session: Session,
     position: Position,
-    table: Table,
+    tables: Vec<Table>,
+    locked_until: Option<Instant>,
 }
 
 #[async_trait]
@@ -102,12 +186,25 @@ impl ExactSnapshot for Snapshot {
         &self.position
     }
 
-    fn table(&self) -> &Table {
-        &self.table
+    fn tables(&self) -> &[Table] {
+        &self.tables
     }
 
-    async fn read_all(&mut self, rows: &RowSender) -> Result<(), Fault> {
-        read_range_in(&mut self.session, &self.table, &KeyRange::all(), rows).await
+    async fn read_all(&mut self, table: &Table, rows: &RowSender) -> Result<(), Fault> {
+        let all = KeyRange::all();
+        let read = read_range_in(&mut self.session, table, &all, rows);
+        let Some(until) = self.locked_until else {
+            return read.await;
+        };
+        match timeout_at(until, read).await {
+            Ok(result) => result?,
+            Err(_) => return Err(too_large(&table.name)),
+        }
+        // Whether the table was locked until here is known only from the answer.
+        match self.session.execute("UNLOCK TABLES").await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(lock_lost(&table.name)),
+        }
     }
 }
 
@@ -123,12 +220,12 @@ async fn can_prove_by_gtid(endpoint: &Endpoint) -> Result<bool, Fault> {
     Ok(possible)
 }
 
-/// `None` where the table changed meanwhile, so that the snapshot's place is not known.
+/// `None` where a table changed meanwhile, so that the snapshot's place is not known.
 ///
 /// `gtid_executed` lists only what is visible, so the snapshot holds all of it. What the binlog
 /// holds beyond it, up to an end read after the snapshot, may or may not be in the snapshot; if none
-/// of that concerns the table, the table stands as it does at that end.
-async fn try_by_gtid(endpoint: &Endpoint, name: &TableName) -> Result<Option<Opened>, Fault> {
+/// of that concerns the tables, they stand as they do at that end.
+async fn try_by_gtid(endpoint: &Endpoint, names: &[TableName]) -> Result<Option<Opened>, Fault> {
     // Both are connected before the set is read: the time from there to the end must be short.
     let mut control = Session::connect(endpoint, SessionKind::Control).await?;
     let session = Session::connect(endpoint, SessionKind::Read).await?;
@@ -136,11 +233,11 @@ async fn try_by_gtid(endpoint: &Endpoint, name: &TableName) -> Result<Option<Ope
     let executed = GtidSet::parse(rows.text(0, 0).unwrap_or_default()).map_err(|error| {
         Fault::bug("SRC-033", "could not read `gtid_executed` of the source").cause(error)
     })?;
-    let Some(session) = open_snapshot(session, name).await? else {
+    let Some(session) = open_snapshot(session, names).await? else {
         return Ok(None);
     };
     let position = binlog::end(endpoint).await?;
-    if changed_between(endpoint, &executed, &position, name).await? {
+    if changed_between(endpoint, &executed, &position, names).await? {
         return Ok(None);
     }
     // A prepared transaction is in `gtid_executed` and not in the snapshot.
@@ -150,99 +247,157 @@ async fn try_by_gtid(endpoint: &Endpoint, name: &TableName) -> Result<Option<Ope
         Err(_) => false,
     };
     control.close().await;
-    Ok((!prepared).then_some(Opened { session, position }))
+    Ok((!prepared).then_some(Opened {
+        session,
+        position,
+        locked_until: None,
+    }))
 }
 
-/// A transaction that sees one state of everything and has touched the table, so that no DDL
-/// changes it. `None` where a DDL came between the two.
-async fn open_snapshot(mut session: Session, name: &TableName) -> Result<Option<Session>, Fault> {
+/// A transaction that sees one state of everything and has touched the tables, so that no DDL
+/// changes them. `None` where a DDL came between the two.
+async fn open_snapshot(
+    mut session: Session,
+    names: &[TableName],
+) -> Result<Option<Session>, Fault> {
     session
         .execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         .await?;
     session
         .execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         .await?;
-    match session.query(format!("SELECT 1 FROM {name} LIMIT 1")).await {
-        Ok(_) => Ok(Some(session)),
-        Err(error) => match error.server_code() {
-            Some(TABLE_CHANGED) => Ok(None),
-            Some(NO_SUCH_TABLE) => Err(gone(name)),
-            _ => Err(error.into_fault().table(name)),
-        },
+    for name in names {
+        if let Err(error) = session.query(format!("SELECT 1 FROM {name} LIMIT 1")).await {
+            return match error.server_code() {
+                Some(TABLE_CHANGED) => Ok(None),
+                Some(NO_SUCH_TABLE) => Err(gone(std::slice::from_ref(name))),
+                _ => Err(error.into_fault().table(name)),
+            };
+        }
     }
+    Ok(Some(session))
 }
 
 /// `None` where the lock was not to be had, or was not held long enough.
-async fn try_by_lock(endpoint: &Endpoint, name: &TableName) -> Result<Option<Opened>, Fault> {
-    let mut locker = Session::connect(endpoint, SessionKind::Control).await?;
-    let reader = Session::connect(endpoint, SessionKind::Read).await?;
-    // With `autocommit = 0` the lock waits inside InnoDB too, for commits that are in the binlog
-    // and not yet visible.
-    locker
-        .execute(
-            "SET SESSION autocommit = 0, SESSION lock_wait_timeout = 1, \
-             SESSION innodb_lock_wait_timeout = 1, SESSION innodb_table_locks = 1",
-        )
-        .await?;
-    if let Err(error) = locker.execute(format!("LOCK TABLES {name} READ")).await {
-        return match error.server_code() {
-            Some(LOCK_WAIT_TIMEOUT) => Ok(None),
-            Some(NO_SUCH_TABLE) => Err(gone(name)),
-            Some(code) if DENIED.contains(&code) => Err(may_not_lock(name, error)),
-            _ => Err(error.into_fault().table(name)),
-        };
+async fn try_by_lock(
+    endpoint: &Endpoint,
+    names: &[TableName],
+    holds: bool,
+) -> Result<Option<Opened>, Fault> {
+    if holds {
+        return open_locked(endpoint, names).await;
     }
-    let opened = timeout(LOCK_HOLD_MAX, open_with_end(endpoint, reader, name)).await;
-    let unlocked = locker.execute("UNLOCK TABLES").await;
-    // Dropping the session unlocks as well, so a failure here leaves nothing behind. But whether
-    // the lock was still held when the end was read is known only from the answer.
-    if unlocked.is_err() {
+    // Connected before the lock is taken: the time under it must be short.
+    let reader = Session::connect(endpoint, SessionKind::Read).await?;
+    let Some(mut lock) = Lock::take(endpoint, names, SessionKind::Control).await? else {
+        return Ok(None);
+    };
+    let opened = timeout_at(lock.until, open_with_end(endpoint, reader, names)).await;
+    // Whether the lock was still held when the end was read is known only from the answer.
+    if !lock.give_back().await {
         return Ok(None);
     }
-    locker.close().await;
+    lock.session.close().await;
     opened.unwrap_or(Ok(None))
+}
+
+/// Tables without transactions: the session that locks them reads them too, because a writer that
+/// waits for the lock goes before any other reader.
+async fn open_locked(endpoint: &Endpoint, names: &[TableName]) -> Result<Option<Opened>, Fault> {
+    let Some(lock) = Lock::take(endpoint, names, SessionKind::Read).await? else {
+        return Ok(None);
+    };
+    let Lock { session, until } = lock;
+    let Ok(position) = timeout_at(until, binlog::end(endpoint)).await else {
+        return Ok(None);
+    };
+    Ok(Some(Opened {
+        session,
+        position: position?,
+        locked_until: Some(until),
+    }))
 }
 
 async fn open_with_end(
     endpoint: &Endpoint,
     reader: Session,
-    name: &TableName,
+    names: &[TableName],
 ) -> Result<Option<Opened>, Fault> {
-    let Some(session) = open_snapshot(reader, name).await? else {
+    let Some(session) = open_snapshot(reader, names).await? else {
         return Ok(None);
     };
     let position = binlog::end(endpoint).await?;
-    Ok(Some(Opened { session, position }))
+    Ok(Some(Opened {
+        session,
+        position,
+        locked_until: None,
+    }))
 }
 
-fn gone(name: &TableName) -> Fault {
+/// The tables of a snapshot for a message: the first, and how many more.
+fn shown(names: &[TableName]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => format!("table {name}"),
+        [name, more @ ..] => format!("table {name} and {} more", more.len()),
+    }
+}
+
+fn gone(names: &[TableName]) -> Fault {
     Fault::operator(
         "SRC-032",
-        format!("table {name} does not exist at the source any more"),
+        format!("{} does not exist at the source any more", shown(names)),
     )
-    .table(name)
+    .table(&names[0])
     .hint("Start the task again; it reads the catalog anew.")
 }
 
-fn may_not_lock(name: &TableName, error: SessionError) -> Fault {
+fn may_not_lock(names: &[TableName], error: SessionError) -> Fault {
     Fault::operator(
         "SRC-031",
-        format!("table {name} has no key, and the account may not lock it for its start"),
+        format!(
+            "account may not lock {}, and nothing else proves its place in the binlog",
+            shown(names)
+        ),
     )
-    .table(name)
+    .table(&names[0])
     .hint(format!(
-        "Grant LOCK TABLES on `{}`.* at the source, give the table a primary key, or use \
-         `gtid_mode = ON` on MySQL 5.7 or later.",
-        name.database
+        "Grant LOCK TABLES on `{}`.* at the source. A table without a key needs no lock once it has \
+         a primary key, or with `gtid_mode = ON` on MySQL 5.7 or later; one without transactions \
+         needs none as InnoDB.",
+        names[0].database
     ))
     .cause(error)
 }
 
-fn no_gap(name: &TableName) -> Fault {
+fn no_gap(names: &[TableName]) -> Fault {
     Fault::operator(
         "SRC-030",
-        format!("table {name} has no key, and writers left no gap for an exact start"),
+        format!("writers of {} left no gap for an exact place in the binlog", shown(names)),
+    )
+    .table(&names[0])
+    .hint("Pause its writers for some seconds and start again, or give it a primary key if it has none.")
+}
+
+fn too_large(name: &TableName) -> Fault {
+    Fault::operator(
+        "SRC-035",
+        format!(
+            "table {name} has neither a key nor transactions, and is too large to be read within the \
+             {} s that it may be locked",
+            LOCK_HOLD_MAX.as_secs()
+        ),
     )
     .table(name)
-    .hint("Give the table a primary key, or pause its writers for some seconds and start again.")
+    .hint(format!(
+        "Give it a primary key, or run `ALTER TABLE {name} ENGINE = InnoDB` at the source; then start again."
+    ))
+}
+
+fn lock_lost(name: &TableName) -> Fault {
+    Fault::transient(
+        "SRC-036",
+        format!("the lock of table {name} was lost while it was read"),
+    )
+    .table(name)
 }

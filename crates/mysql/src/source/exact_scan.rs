@@ -1,4 +1,4 @@
-//! Whether anything in a stretch of binlog may have changed a table.
+//! Whether anything in a stretch of binlog may have changed one of some tables.
 //!
 //! Owns a short reading of the binlog for `exact`. It says yes when in doubt: a yes costs another
 //! try, a wrong no would cost rows.
@@ -14,13 +14,13 @@ use wherry_model::{Fault, Position, TableName};
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// True when the binlog holds, beyond `after` and up to `to`, an event that may concern the
-/// table, or the outcome of any XA transaction.
+/// True when the binlog holds, beyond `after` and up to `to`, an event that may concern one
+/// of the tables, or the outcome of any XA transaction.
 pub(super) async fn changed_between(
     endpoint: &Endpoint,
     after: &GtidSet,
     to: &Position,
-    table: &TableName,
+    tables: &[TableName],
 ) -> Result<bool, Fault> {
     let session = Session::connect(endpoint, SessionKind::Control).await?;
     let request = DumpRequest {
@@ -42,7 +42,7 @@ pub(super) async fn changed_between(
         match Event::parse(&raw, &format).map_err(unreadable)? {
             Event::Format(new) => format = new,
             Event::Rotate { file: next, .. } => file = next,
-            event if may_change(&event, table)? => return Ok(true),
+            event if may_change(&event, tables)? => return Ok(true),
             _ => {}
         }
     }
@@ -62,15 +62,17 @@ fn lies_behind(raw: &RawEvent, file: &str, to: &Position) -> bool {
         && u64::from(header.log_pos.wrapping_sub(header.size)) >= to.offset
 }
 
-fn may_change(event: &Event, table: &TableName) -> Result<bool, Fault> {
+fn may_change(event: &Event, tables: &[TableName]) -> Result<bool, Fault> {
     Ok(match event {
-        Event::TableMap(head) => names_same(&head.name, table),
-        Event::Query(query) => statement_may_change(query.bytes(), table),
+        Event::TableMap(head) => tables.iter().any(|table| names_same(&head.name, table)),
+        Event::Query(query) => tables
+            .iter()
+            .any(|table| statement_may_change(query.bytes(), table)),
         Event::Payload(body) => {
             let mut payload = PayloadReader::open(body).map_err(unreadable)?;
             while let Some(raw) = payload.next_event().map_err(unreadable)? {
                 let inner = Event::parse(&raw, &Format::default()).map_err(unreadable)?;
-                if !matches!(inner, Event::Payload(_)) && may_change(&inner, table)? {
+                if !matches!(inner, Event::Payload(_)) && may_change(&inner, tables)? {
                     return Ok(true);
                 }
             }

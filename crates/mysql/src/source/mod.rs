@@ -108,11 +108,13 @@ impl Source for MysqlSource {
             }
         }
         let scope = Scope::Databases(&selection.databases);
-        let tables = catalog::read_tables(&mut session, scope).await?;
-        let logged = catalog::cascades_are_logged(&mut session).await?;
-        let cascades = catalog::cascades(&mut session, &selection.databases).await?;
+        let mut tables = catalog::read_tables(&mut session, scope).await?;
+        let foreign_keys = catalog::foreign_keys(&tables, session.version().into())?;
+        if !catalog::cascades_are_logged(&mut session).await? {
+            catalog::mark_family(&mut tables, &foreign_keys);
+        }
         let is_selected = |name: &TableName| selection.includes(name);
-        let mut refused = catalog::refusals(&tables, &cascades, logged, &is_selected);
+        let mut refused = catalog::refusals(&tables, &foreign_keys, &is_selected);
         if refused.is_empty() {
             return Ok(Catalog { databases, tables });
         }
@@ -136,8 +138,15 @@ impl Source for MysqlSource {
         binlog::scan::ddl_between(&self.endpoint, from, to, selection).await
     }
 
-    async fn exact_snapshot(&self, table: &Table) -> Result<Box<dyn ExactSnapshot>, Fault> {
-        exact::open(&self.endpoint, &table.name).await
+    async fn end_behind(&self, table: &Table) -> Result<Position, Fault> {
+        if table.is_transactional() {
+            return self.end().await;
+        }
+        exact::end_behind(&self.endpoint, &table.name).await
+    }
+
+    async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault> {
+        exact::open(&self.endpoint, tables).await
     }
 
     async fn stream(

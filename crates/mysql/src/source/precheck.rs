@@ -10,6 +10,7 @@ use crate::binlog;
 use crate::catalog::{self, SYSTEM_DATABASES, Scope, Survey};
 use crate::json;
 use crate::session::{DumpRequest, Endpoint, Session, SessionError, SessionKind};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wherry_model::task::SelectSpec;
 use wherry_model::{CheckItem, Fault, Table, TableName};
@@ -280,13 +281,15 @@ async fn of_tables(
     cloud: &Cloud,
 ) -> Result<Vec<CheckItem>, Fault> {
     let Survey {
-        tables,
+        mut tables,
         mut refused,
     } = catalog::survey(session, Scope::Databases(databases)).await?;
-    let logged = catalog::cascades_are_logged(session).await?;
-    let cascades = catalog::cascades(session, databases).await?;
+    let foreign_keys = catalog::foreign_keys(&tables, session.version().into())?;
+    if !catalog::cascades_are_logged(session).await? {
+        catalog::mark_family(&mut tables, &foreign_keys);
+    }
     let is_selected = |name: &TableName| selection.includes(name);
-    refused.extend(catalog::refusals(&tables, &cascades, logged, &is_selected));
+    refused.extend(catalog::refusals(&tables, &foreign_keys, &is_selected));
     let version = session.version();
     let unreadable = |table| json::fault::unreadable(table, version);
     refused.extend(tables.iter().filter_map(unreadable));
@@ -305,6 +308,7 @@ async fn of_tables(
     }
     items.push(try_select(session, databases, &tables).await?);
     items.push(exact_tables(endpoint, session, &tables, settings).await?);
+    items.extend(engines(&tables));
     items.push(checks::retention(settings, cloud, &tables));
     items.push(objects_not_moved(session, databases).await?);
     items.push(comments(&lost.comments));
@@ -361,7 +365,33 @@ async fn try_select(
     ))
 }
 
-/// Lists the tables without a key, and whether their exact start can be had.
+/// Tables whose place in the binlog must be exact, by the reason, for reports.
+fn exact_groups(tables: &[Table]) -> Vec<String> {
+    let group = |words: &str, belongs: &dyn Fn(&Table) -> bool| {
+        let names: Vec<String> = tables
+            .iter()
+            .filter(|table| belongs(table))
+            .map(|table| table.name.to_string())
+            .collect();
+        (!names.is_empty()).then(|| format!("{words}: {}", names.join(", ")))
+    };
+    [
+        group("tables without a key", &|table| {
+            table.is_exact() && !table.is_cascading()
+        }),
+        group("tables tied by cascades that are not logged", &|table| {
+            table.is_cascading()
+        }),
+        group("tables without transactions", &|table| {
+            !table.is_transactional()
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Lists the tables that need an exact place in the binlog, and whether it can be had.
 async fn exact_tables(
     endpoint: &Endpoint,
     session: &mut Session,
@@ -369,53 +399,77 @@ async fn exact_tables(
     settings: &Settings,
 ) -> Result<CheckItem, Fault> {
     let id = "source-exact-tables";
-    let exact: Vec<&Table> = tables.iter().filter(|table| table.is_exact()).collect();
-    if exact.is_empty() {
+    let groups = exact_groups(tables);
+    if groups.is_empty() {
         return Ok(CheckItem::pass(
             id,
             "every table has a primary key or a non-null unique key",
         ));
     }
-    let names: Vec<String> = exact.iter().map(|table| table.name.to_string()).collect();
-    let listed = format!("tables without a key: {}", names.join(", "));
+    let listed = groups.join("; ");
     let by_gtid =
         session.version().lists_gtids_when_visible() && settings.upper("gtid_mode") == "ON";
-    let mut databases: Vec<&str> = exact
-        .iter()
-        .map(|table| table.name.database.as_str())
-        .collect();
-    databases.dedup();
-    for database in databases {
-        if may_lock(endpoint, database).await? {
+    for (database, locks) in databases_to_lock(tables) {
+        if may_lock(endpoint, &database).await? {
             continue;
         }
-        let grant = format!(
-            "GRANT LOCK TABLES ON `{database}`.* to the account, or give each table a primary key"
-        );
-        return Ok(if by_gtid {
-            CheckItem::warn(
-                id,
-                format!(
-                    "{listed}; their start is proved by GTID, which needs a pause of their writers, and the account may not lock them"
-                ),
-                grant,
-            )
+        let grant = format!("GRANT LOCK TABLES ON `{database}`.* to the account");
+        let reason = match (locks, by_gtid) {
+            (true, _) => {
+                "a table without transactions needs a lock of a moment, which the account may not take"
+            }
+            (false, true) => {
+                "their start is proved by GTID, which needs a pause of their writers, and the account may not lock them"
+            }
+            (false, false) => {
+                "without `gtid_mode = ON` on MySQL 5.7 or later their start needs a lock of some seconds, which the account may not take"
+            }
+        };
+        let evidence = format!("{listed}; {reason}");
+        return Ok(if by_gtid && !locks {
+            CheckItem::warn(id, evidence, grant)
         } else {
-            CheckItem::fail(
-                id,
-                format!(
-                    "{listed}; without `gtid_mode = ON` on MySQL 5.7 or later their start needs a lock of some seconds, which the account may not take"
-                ),
-                grant,
-            )
+            CheckItem::fail(id, evidence, grant)
         });
     }
     let way = if by_gtid {
         "their start is proved by GTID, or else by a lock of some seconds"
     } else {
-        "each is locked for some seconds at most when its load starts"
+        "they are locked for some seconds at most when their load starts"
     };
     Ok(CheckItem::pass(id, format!("{listed}; {way}")))
+}
+
+/// Databases with tables that may have to be locked, and whether one of them must be.
+fn databases_to_lock(tables: &[Table]) -> BTreeMap<String, bool> {
+    let mut databases = BTreeMap::new();
+    for table in tables {
+        if table.is_exact() || !table.is_transactional() {
+            *databases.entry(table.name.database.clone()).or_default() |= !table.is_transactional();
+        }
+    }
+    databases
+}
+
+/// Says that other engines become InnoDB.
+fn engines(tables: &[Table]) -> Option<CheckItem> {
+    let names: Vec<String> = tables
+        .iter()
+        .filter(|table| !table.is_transactional())
+        .map(|table| format!("{} ({})", table.name, table.engine))
+        .collect();
+    let first = tables.iter().find(|table| !table.is_transactional())?;
+    Some(CheckItem::warn(
+        "source-engines",
+        format!(
+            "tables without transactions become InnoDB at the target (rule `engine`): {}",
+            names.join(", ")
+        ),
+        format!(
+            "Nothing, if InnoDB serves as well; or ALTER TABLE {} ENGINE = InnoDB at the source, which needs no locks later",
+            first.name
+        ),
+    ))
 }
 
 /// Asks for a lock on a table that does not exist: without the privilege the server says so first.

@@ -27,6 +27,8 @@ pub(super) struct Group {
     owes: bool,
     /// Changes that must not be done twice are in the transaction.
     holds_exact: bool,
+    /// See `Writer`; a group may come in several parts.
+    cascaded: bool,
 }
 
 pub(super) async fn open(inner: Arc<Inner>, mode: ApplyMode) -> Result<Group, Fault> {
@@ -39,6 +41,7 @@ pub(super) async fn open(inner: Arc<Inner>, mode: ApplyMode) -> Result<Group, Fa
         fresh: true,
         owes: false,
         holds_exact: false,
+        cascaded: false,
     })
 }
 
@@ -48,15 +51,18 @@ impl Group {
         changes: &[&Change],
         careful: bool,
     ) -> Result<ApplyOutcome, WriteFault> {
-        // Exact tables have no row in common with the others, so the two orders are independent.
+        // Exact tables have no row in common with the others, and no foreign key that is checked,
+        // so the two orders are independent.
         let (exact, keyed): (Vec<&Change>, Vec<&Change>) =
             changes.iter().partition(|change| change.table.is_exact());
         self.holds_exact |= !exact.is_empty();
         let mut writer = Writer::new(&self.inner, self.transaction.session());
+        writer.cascaded = self.cascaded;
         writer.keyed(&keyed, self.mode, careful).await?;
         writer.exact(&exact).await?;
         let outcome = writer.outcome;
         self.owes |= writer.owes;
+        self.cascaded = writer.cascaded;
         Ok(outcome)
     }
 

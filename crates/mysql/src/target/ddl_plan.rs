@@ -185,7 +185,7 @@ impl Inner {
                 return Ok(plan);
             }
         };
-        if notes.adds_auto_increment && stored.state.table.exactness == Exactness::Keyless {
+        if notes.adds_auto_increment && stored.state.table.identity().is_none() {
             let refusal = cannot_carry(
                 &subject,
                 "AUTO_INCREMENT would number the rows of a table without a key in another order",
@@ -420,7 +420,10 @@ impl Inner {
             like,
         };
         match self.dry_run(&run).await {
-            Ok(table) => Ok(Ok(table)),
+            Ok(table) => match before {
+                Some(stored) => self.nature_kept(request, stored, table).await,
+                None => self.nature_made(request, table, like).await,
+            },
             Err(ShadowFault::Refused(fault)) => Ok(Err(fault)),
             Err(ShadowFault::Failed(fault)) => Err(fault),
         }
@@ -498,7 +501,7 @@ fn unknown_table(name: &TableName) -> Table {
     }
 }
 
-fn cannot_carry(table: &TableName, reason: &str) -> Fault {
+pub(super) fn cannot_carry(table: &TableName, reason: &str) -> Fault {
     Fault::new(
         "TGT-043",
         Class::Operator,

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use wherry_engine::pipe::RowReceiver;
 use wherry_engine::ports::LoadOutcome;
-use wherry_engine::state::{Chunk, TableStage, TableState};
+use wherry_engine::state::{Chunk, TableState};
 use wherry_model::name::quote;
 use wherry_model::{ColumnKind, Fault, Row, RowBatch, Table, TableName};
 
@@ -309,28 +309,15 @@ impl Inner {
 
     pub(super) async fn load_exact(
         &self,
-        state: &TableState,
+        table: &Table,
         mut rows: RowReceiver,
     ) -> Result<LoadOutcome, Fault> {
-        let table = &state.table;
-        self.empty_table(table).await?;
         let mut outcome = LoadOutcome::default();
         loop {
             let mut transaction = self.begin().await?;
             let more = self
                 .insert_exact_part(transaction.session(), table, &mut rows, &mut outcome)
                 .await?;
-            if !more {
-                let copied = TableState {
-                    stage: TableStage::Copied,
-                    ..state.clone()
-                };
-                transaction
-                    .session()
-                    .execute(self.put_table(&copied, Dialect::Source)?)
-                    .await
-                    .map_err(|error| self.state_fault(error))?;
-            }
             // A lost answer is a transient fault: the engine empties the table and starts again.
             transaction
                 .commit()
@@ -340,6 +327,22 @@ impl Inner {
                 return Ok(outcome);
             }
         }
+    }
+
+    /// All states in one transaction: tables of one snapshot count as copied together.
+    pub(super) async fn finish_exact(&self, states: &[TableState]) -> Result<(), Fault> {
+        let statements = states
+            .iter()
+            .map(|state| self.put_table(state, Dialect::Source))
+            .collect::<Result<Vec<String>, Fault>>()?;
+        self.write_state(&statements).await.map(drop)
+    }
+
+    pub(super) async fn empty_tables(&self, tables: &[Table]) -> Result<(), Fault> {
+        for table in tables {
+            self.empty_table(table).await?;
+        }
+        Ok(())
     }
 
     /// Writes rows for one bounded transaction; false when no row is left.

@@ -17,6 +17,7 @@ mod feed;
 mod idempotent;
 mod keep;
 mod load;
+mod nature;
 mod owed;
 mod precheck;
 mod road;
@@ -311,12 +312,16 @@ impl Target for MysqlTarget {
         self.inner.load_chunk_careful(table, chunk, rows).await
     }
 
-    async fn load_exact(
-        &self,
-        state: &TableState,
-        rows: RowReceiver,
-    ) -> Result<LoadOutcome, Fault> {
-        self.inner.load_exact(state, rows).await
+    async fn empty_tables(&self, tables: &[Table]) -> Result<(), Fault> {
+        self.inner.empty_tables(tables).await
+    }
+
+    async fn load_exact(&self, table: &Table, rows: RowReceiver) -> Result<LoadOutcome, Fault> {
+        self.inner.load_exact(table, rows).await
+    }
+
+    async fn finish_exact(&self, states: &[TableState]) -> Result<(), Fault> {
+        self.inner.finish_exact(states).await
     }
 
     async fn add_indexes(&self, table: &Table) -> Result<(), Fault> {

@@ -6,11 +6,12 @@ use super::Inner;
 use super::adopt::fit_in;
 use super::fault;
 use super::schema::holds_rows;
+use crate::ddl::rules;
 use crate::json;
 use crate::session::{RowSet, Session, SessionKind};
 use wherry_model::name::quote;
 use wherry_model::task::{ConflictPolicy, SelectSpec};
-use wherry_model::{CheckItem, ColumnKind, Exactness, Fault, Table, TableName};
+use wherry_model::{CheckItem, ColumnKind, Fault, Table, TableName};
 
 /// Names shown as evidence.
 const NAMES_SHOWN_MAX: usize = 5;
@@ -52,11 +53,43 @@ impl Inner {
         items.extend(self.check_adopted(&mut session, selection, tables).await?);
         items.push(check_names(&mut session, tables).await?);
         items.extend(check_json(&session, tables));
+        items.extend(self.check_definitions(&session, selection, tables));
         items.push(check_local_infile(&mut session).await?);
         items.push(check_packet(&mut session, tables).await?);
         items.push(check_primary_key(&mut session, tables).await?);
         session.close().await;
         Ok(items)
+    }
+
+    /// Every definition that this target cannot have, before anything is made of it.
+    fn check_definitions(
+        &self,
+        session: &Session,
+        selection: &SelectSpec,
+        tables: &[Table],
+    ) -> Vec<CheckItem> {
+        const ID: &str = "target-definitions";
+        let to = session.version().into();
+        let mut items: Vec<CheckItem> = tables
+            .iter()
+            .filter(|table| selection.policy_of(&table.name) == ConflictPolicy::Fail)
+            .filter_map(|table| {
+                let made = rules::apply(&table.definition, &table.name, self.source_dialect(), to);
+                let refusal = made.err()?;
+                Some(CheckItem::fail(
+                    ID,
+                    format!(
+                        "{}: table {}: {}",
+                        refusal.code, table.name, refusal.message
+                    ),
+                    refusal.hint,
+                ))
+            })
+            .collect();
+        if items.is_empty() {
+            items.push(CheckItem::pass(ID, "the target can have every definition"));
+        }
+        items
     }
 
     /// Creates and drops a database under each name where the account needs it.
@@ -315,9 +348,7 @@ async fn check_primary_key(session: &mut Session, tables: &[Table]) -> Result<Ch
         .filter(|table| !table.keys.iter().any(|key| key.primary))
         .map(|table| table.name.to_string())
         .collect();
-    let keyless = tables
-        .iter()
-        .any(|table| table.exactness == Exactness::Keyless);
+    let keyless = tables.iter().any(|table| table.identity().is_none());
     if required.as_deref() == Some("ON") && !without.is_empty() {
         return Ok(CheckItem::fail(
             ID,

@@ -66,7 +66,7 @@ impl Inner {
         // START TRANSACTION alone would commit what that one had written.
         let sql = format!(
             "ROLLBACK;\
-             SET SESSION wait_timeout={IDLE_SECONDS_MAX},net_read_timeout={IDLE_SECONDS_MAX},character_set_results=NULL;\
+             SET SESSION wait_timeout={IDLE_SECONDS_MAX},net_read_timeout={IDLE_SECONDS_MAX},character_set_results=NULL,foreign_key_checks=0;\
              START TRANSACTION;{}{extra}",
             self.state.read_epoch(guard)
         );

@@ -24,6 +24,10 @@ pub(super) struct Writer<'a> {
     pub(super) outcome: ApplyOutcome,
     /// Keys were written to `owed` in this transaction.
     pub(super) owes: bool,
+    /// The session checks foreign keys now; a transaction begins without.
+    pub(super) checks_on: bool,
+    /// A row of a family was updated or deleted in this group, which may have taken others along.
+    pub(super) cascaded: bool,
 }
 
 /// Why a part was not written. The transaction is to be rolled back in every case.
@@ -76,6 +80,8 @@ impl<'a> Writer<'a> {
             session,
             outcome: ApplyOutcome::default(),
             owes: false,
+            checks_on: false,
+            cascaded: false,
         }
     }
 

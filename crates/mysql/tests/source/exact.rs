@@ -66,7 +66,8 @@ fn write(
 async fn row_count(snapshot: &mut dyn ExactSnapshot) -> u64 {
     let (sender, mut receiver) = row_pipe(&Budget::new(1 << 20));
     let send = async {
-        let result = snapshot.read_all(&sender).await;
+        let table = snapshot.tables()[0].clone();
+        let result = snapshot.read_all(&table, &sender).await;
         drop(sender);
         result
     };
@@ -117,8 +118,11 @@ async fn check_on(server: &Server, may_lock: bool, pause: Duration) {
     let writers = write(server, pause, &stop);
     let mut seen = Vec::new();
     for _ in 0..SNAPSHOTS {
-        let mut snapshot = source.exact_snapshot(&table).await.expect("a snapshot");
-        assert_eq!(snapshot.table().name, name());
+        let mut snapshot = source
+            .exact_snapshot(std::slice::from_ref(&table))
+            .await
+            .expect("a snapshot");
+        assert_eq!(snapshot.tables()[0].name, name());
         // Writers go on before and while the rows are read.
         tokio::time::sleep(pause + Duration::from_millis(50)).await;
         let position = snapshot.position().clone();
@@ -171,7 +175,7 @@ async fn a_snapshot_stands_at_its_position_by_lock() {
 }
 
 async fn fault_of(source: &MysqlSource, table: &Table) -> Fault {
-    match source.exact_snapshot(table).await {
+    match source.exact_snapshot(std::slice::from_ref(table)).await {
         Ok(_) => panic!("a snapshot"),
         Err(fault) => fault,
     }
@@ -211,11 +215,11 @@ async fn an_open_transaction_leaves_no_gap() {
     assert_eq!(fault.code, "SRC-030");
     assert_eq!(
         fault.message,
-        "table `zoo`.`log` has no key, and writers left no gap for an exact start"
+        "writers of table `zoo`.`log` left no gap for an exact place in the binlog"
     );
     writer.execute("COMMIT").await.expect("committed");
     let mut snapshot = source(&server)
-        .exact_snapshot(&table)
+        .exact_snapshot(std::slice::from_ref(&table))
         .await
         .expect("a snapshot");
     assert_eq!(row_count(snapshot.as_mut()).await, 2);
@@ -233,4 +237,135 @@ async fn changes_inside_compressed_transactions_are_seen() {
     let is_payload =
         |event: &Vec<Option<String>>| event[2].as_deref() == Some("Transaction_payload");
     assert!(events.iter().any(is_payload), "nothing was compressed");
+}
+
+/// A family's snapshot holds all of its tables at one position.
+#[tokio::test]
+async fn several_tables_stand_at_one_position() {
+    for (flavour, gtid) in [(Flavour::MySql97, true), (Flavour::MySql56, false)] {
+        let server = start(flavour, gtid).await;
+        let log = make(&server).await;
+        let mut session = control(&server).await;
+        let noise = TableName::new("zoo", "noise");
+        let noise = read_table(&mut session, &noise).await.expect("a catalog");
+        let tables = [log, noise.expect("the table")];
+        let source = source(&server);
+        let mut snapshot = source.exact_snapshot(&tables).await.expect("a snapshot");
+        assert_eq!(snapshot.tables()[1].name, tables[1].name);
+        server
+            .sql("INSERT INTO zoo.log VALUES (1, 'later'); INSERT INTO zoo.noise VALUES ()")
+            .await
+            .expect("later rows");
+        assert_eq!(row_count(snapshot.as_mut()).await, 1);
+        let mut session = control(&server).await;
+        session
+            .execute("SET SESSION lock_wait_timeout = 1")
+            .await
+            .expect("a limit");
+        session
+            .execute("ALTER TABLE zoo.noise ADD COLUMN x INT")
+            .await
+            .expect_err("its definition is held as well");
+    }
+}
+
+/// Waits until the server runs a statement like this.
+async fn wait_for(server: &Server, statement: &str) {
+    let mut watch = control(server).await;
+    let running = format!(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '{statement}'"
+    );
+    while watch.query(&running).await.expect("processes").text(0, 0) == Some("0") {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What a read of a table without transactions has seen lies before the end that is read behind
+/// it, also while a commit stands between the table and the binlog.
+#[tokio::test]
+async fn a_table_without_transactions_is_locked_for_its_end() {
+    for flavour in FLAVOURS {
+        let server = start(flavour, false).await;
+        server
+            .sql("CREATE DATABASE zoo; CREATE TABLE zoo.m (id INT PRIMARY KEY) ENGINE=MyISAM")
+            .await
+            .expect("a table");
+        let mut session = control(&server).await;
+        let name = TableName::new("zoo", "m");
+        let table = read_table(&mut session, &name).await.expect("a catalog");
+        let table = table.expect("the table");
+        assert!(!table.is_transactional());
+        let source = super::source(&server);
+        // A statement that has begun to write, and waits for the test.
+        let mut gate = control(&server).await;
+        gate.execute("DO GET_LOCK('gate', 60)")
+            .await
+            .expect("a gate");
+        let mut writer = control(&server).await;
+        let insert = "INSERT INTO zoo.m SELECT 1 + GET_LOCK('gate', 60)";
+        let slow = tokio::spawn(async move { writer.execute(insert).await });
+        let before = source.end().await.expect("an end");
+        wait_for(&server, "INSERT INTO zoo.m%").await;
+        let asked = tokio::spawn({
+            let table = table.clone();
+            let source = super::source(&server);
+            async move { source.end_behind(&table).await }
+        });
+        wait_for(&server, "LOCK TABLES%").await;
+        assert!(!asked.is_finished(), "{flavour:?}: an end beside a writer");
+        gate.execute("DO RELEASE_LOCK('gate')").await.expect("open");
+        slow.await.expect("a writer").expect("an insert");
+        let end = asked.await.expect("no panic").expect("an end");
+        assert!(
+            !before.reaches(&end),
+            "{flavour:?}: the insert is not covered"
+        );
+        let weak = weak_source(&server).await;
+        let fault = weak.end_behind(&table).await.expect_err("no privilege");
+        assert_eq!(fault.code, "SRC-031");
+    }
+}
+
+#[tokio::test]
+async fn a_table_without_key_and_transactions_is_read_under_its_lock() {
+    for flavour in FLAVOURS {
+        let server = start(flavour, false).await;
+        server
+            .sql(
+                "CREATE DATABASE zoo; CREATE TABLE zoo.m (a INT) ENGINE=MyISAM; \
+                 INSERT INTO zoo.m VALUES (1), (1), (NULL)",
+            )
+            .await
+            .expect("a table");
+        let mut session = control(&server).await;
+        let name = TableName::new("zoo", "m");
+        let table = read_table(&mut session, &name).await.expect("a catalog");
+        let table = table.expect("the table");
+        let source = source(&server);
+        let tables = std::slice::from_ref(&table);
+        let mut snapshot = source.exact_snapshot(tables).await.expect("a snapshot");
+        let insert = "INSERT INTO zoo.m VALUES (2)";
+        let mut writer = control(&server).await;
+        let waiting = tokio::spawn(async move {
+            writer.execute(insert).await.expect("it is given back");
+            writer
+        });
+        wait_for(&server, "INSERT INTO zoo.m%").await;
+        assert_eq!(row_count(snapshot.as_mut()).await, 3);
+        let mut writer = waiting.await.expect("a writer");
+
+        // A reader that does not keep up loses the table, not the writers.
+        let mut snapshot = source.exact_snapshot(tables).await.expect("a snapshot");
+        let (sender, receiver) = row_pipe(&Budget::new(1));
+        let mut batch = wherry_model::RowBatch::default();
+        batch.push_encoded(wherry_model::Row::from_values([None]).encoded());
+        assert!(sender.send(batch).await, "the pipe is full now");
+        let fault = snapshot
+            .read_all(&table, &sender)
+            .await
+            .expect_err("out of time");
+        assert_eq!(fault.code, "SRC-035");
+        drop((snapshot, receiver));
+        writer.execute(insert).await.expect("it is given back");
+    }
 }

@@ -73,6 +73,7 @@ async fn a_sound_source_passes_and_bare_accounts_do_not() {
             .sql(
                 "CREATE TABLE shop.b (a INT) ENGINE=InnoDB; CREATE VIEW shop.v AS SELECT 1; \
                  CREATE TABLE shop.m (a INT PRIMARY KEY) ENGINE=MyISAM; \
+                 CREATE TABLE shop.h (a INT NOT NULL) ENGINE=CSV; \
                  CREATE USER bare@'%' IDENTIFIED BY 'bare'; GRANT SELECT ON shop.a TO bare@'%'; \
                  GRANT SELECT ON shop.b TO bare@'%'; \
                  CREATE USER some@'%' IDENTIFIED BY 'some'; GRANT SELECT, LOCK TABLES ON shop.* TO some@'%'; \
@@ -107,6 +108,7 @@ async fn a_sound_source_passes_and_bare_accounts_do_not() {
             Verdict::Pass
         };
         assert_eq!(verdict(&some, "source-prepared-xa"), xa);
+        assert_eq!(verdict(&some, "source-engines"), Verdict::Warn);
         assert_eq!(verdict(&some, "source-databases"), Verdict::Fail);
         assert_eq!(verdict(&some, "source-tables"), Verdict::Fail);
         assert!(

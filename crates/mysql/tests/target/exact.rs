@@ -2,7 +2,7 @@
 
 use super::*;
 use wherry_engine::ports::ApplyMode::Strict;
-use wherry_model::Class;
+use wherry_model::{Class, Exactness};
 
 const BODY: &str =
     "a INT, s VARCHAR(20), f FLOAT, t DATETIME(3), j JSON, b BIT(9), e ENUM('k','l'), g GEOMETRY";
@@ -151,4 +151,101 @@ async fn an_answer_lost_with_the_connection_is_resolved() {
         .expect_err("nothing was committed");
     assert_eq!(fault.class, Class::Transient);
     assert_eq!(show(&server, "SELECT COUNT(*) FROM d.t").await, "0");
+}
+
+/// Tables of a family, as a source that does not log its cascades has them.
+async fn family(server: &Server, target: &MysqlTarget) -> [Arc<Table>; 2] {
+    let cascading = |table: Arc<Table>| {
+        Arc::new(Table {
+            exactness: Exactness::Cascading,
+            ..table.as_ref().clone()
+        })
+    };
+    let parent = planned(server, target, "p", "id INT PRIMARY KEY, v VARCHAR(9)").await;
+    let body = "id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES d.p (id) ON DELETE CASCADE ON UPDATE CASCADE";
+    let child = planned(server, target, "c", body).await;
+    [cascading(parent), cascading(child)]
+}
+
+/// Cases 86, 98, 156 to 159: the target cascades where the source did, and nowhere else.
+#[tokio::test]
+async fn changes_of_a_family_cascade_as_at_the_source() {
+    for flavour in [Flavour::MySql97, Flavour::MySql56, Flavour::MariaDb] {
+        let server = start(flavour).await;
+        let target = claimed(&server).await;
+        let [p, c] = family(&server, &target).await;
+        let mut group = target.open_commit(Strict).await.expect("a group");
+        let mut changes = vec![
+            insert(&p, &["1", "a"]),
+            insert(&p, &["2", "b"]),
+            insert(&p, &["3", "c"]),
+            insert(&c, &["1", "1"]),
+            insert(&c, &["2", "2"]),
+            insert(&c, &["3", "3"]),
+            update(&p, &["1", "a"], &["10", "a"]),
+            delete(&p, &["2", "b"]),
+            // A statement on both tables logs the child behind the parent that took it along.
+            delete(&c, &["2", "2"]),
+            insert(&p, &["2", "again"]),
+        ];
+        // Sent with checks off at the source: its child stays, and the parent comes back.
+        let unchecked = |change| Change {
+            unchecked: true,
+            ..change
+        };
+        changes.push(unchecked(delete(&p, &["3", "c"])));
+        changes.push(unchecked(insert(&p, &["3", "d"])));
+        let outcome = group.add(&changes).await.expect("changes");
+        assert_eq!(outcome.divergences, 0, "{flavour:?}");
+        group.finish(&at(1), &at(2)).await.expect("a commit");
+        let rows = "SELECT id, v FROM d.p UNION ALL SELECT id, p FROM d.c ORDER BY 1, 2";
+        assert_eq!(
+            show(&server, rows).await,
+            "1,10;2,again;3,3;3,d;10,a",
+            "{flavour:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_family_that_differs_is_mended_without_removing_rows() {
+    let server = start(Flavour::MySql97).await;
+    let target = claimed(&server).await;
+    let [p, c] = family(&server, &target).await;
+    server
+        .sql("INSERT INTO d.p VALUES (1, 'other'); INSERT INTO d.c VALUES (1, 1)")
+        .await
+        .expect("rows");
+    let mut group = target.open_commit(Strict).await.expect("a group");
+    let outcome = group
+        .add(&[
+            insert(&p, &["1", "a"]),
+            update(&p, &["2", "b"], &["2", "c"]),
+            insert(&c, &["2", "2"]),
+        ])
+        .await
+        .expect("changes");
+    assert_eq!(outcome.divergences, 2);
+    group.finish(&at(1), &at(2)).await.expect("a commit");
+    assert_eq!(show(&server, "SELECT * FROM d.p").await, "1,a;2,c");
+    assert_eq!(show(&server, "SELECT * FROM d.c").await, "1,1;2,2");
+    // A delete that no cascade explains is one as well.
+    let mut group = target.open_commit(Strict).await.expect("a group");
+    let outcome = group
+        .add(&[delete(&c, &["9", "9"])])
+        .await
+        .expect("changes");
+    assert_eq!(outcome.divergences, 1);
+    let fault = group.add(&[insert(&c, &["7", "7"])]).await;
+    let fault = fault.expect_err("no parent");
+    assert_eq!((fault.code, fault.class), ("TGT-026", Class::Operator));
+    drop(group);
+    // The next transaction of the pool checks nothing again.
+    let mut group = target.open_commit(Strict).await.expect("a group");
+    let unchecked = Change {
+        unchecked: true,
+        ..insert(&c, &["8", "8"])
+    };
+    group.add(&[unchecked]).await.expect("an orphan");
+    group.finish(&at(2), &at(3)).await.expect("a commit");
 }

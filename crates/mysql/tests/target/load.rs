@@ -212,15 +212,20 @@ async fn an_exact_table_starts_from_nothing() {
     let state = TableState {
         table: table.as_ref().clone(),
         start: position(5),
-        stage: TableStage::Created,
+        stage: TableStage::Copied,
         stopped: None,
     };
     let data = [row(&["1", "x"]), row(&["1", "x"]), row(&["NULL", "y"])];
+    let tables = [state.table.clone()];
+    target.empty_tables(&tables).await.expect("empty");
     let outcome = target
-        .load_exact(&state, rows(&data).await)
+        .load_exact(&state.table, rows(&data).await)
         .await
         .expect("a load");
     assert_eq!(outcome.row_count, 3);
+    let stored = target.stored().await.expect("a state").expect("a task");
+    assert_eq!(stored.tables[0].stage, TableStage::Complete, "not yet");
+    target.finish_exact(&[state]).await.expect("a state");
     assert_eq!(
         show(&server, "SELECT a, b FROM d.t ORDER BY b, a").await,
         "1,x;1,x;NULL,y"

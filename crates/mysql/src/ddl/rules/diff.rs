@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use wherry_model::TableName;
 
 /// Rules that change more than the spelling; the others leave no difference.
-const LOSSY: [&str; 10] = [
+const LOSSY: [&str; 11] = [
+    "engine",
     "tablespace",
     "data-directory",
     "index-directory",

@@ -14,6 +14,7 @@
 //! | `text-default` | turns the literal default of a TEXT or BLOB column into an expression |
 //! | `generated-persistent` | says STORED for PERSISTENT |
 //! | `ref-system-id` | drops `REF_SYSTEM_ID`, which checks nothing |
+//! | `engine` | makes InnoDB of MyISAM, Aria and MEMORY: rows and checkpoint must commit together |
 //! | `ignored-index` | says INVISIBLE for IGNORED |
 //! | `row-format` | drops a row format that InnoDB does not have |
 //! | `key-block-size` | drops a block size that only compressed tables have |

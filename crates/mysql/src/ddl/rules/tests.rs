@@ -205,10 +205,11 @@ fn table_options() {
         "ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_unicode_ci",
     );
     check(
-        "ENGINE=MyISAM ROW_FORMAT=FIXED",
+        "ENGINE=MyISAM ROW_FORMAT=FIXED KEY_BLOCK_SIZE=4",
         MYSQL_56,
-        "ENGINE=MyISAM ROW_FORMAT=FIXED",
+        "ENGINE=InnoDB",
     );
+    check("ENGINE=Aria TRANSACTIONAL=1", MARIADB, "ENGINE=InnoDB");
     check(
         "ENGINE=InnoDB ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=8",
         MYSQL_56,
@@ -230,7 +231,7 @@ fn table_options() {
         "ENGINE=InnoDB",
     );
     for (text, code) in [
-        ("ENGINE=Aria TRANSACTIONAL=1", "DDL-111"),
+        ("ENGINE=S3", "DDL-111"),
         ("ENGINE=InnoDB WITH SYSTEM VERSIONING", "DDL-104"),
         ("ENGINE=InnoDB SEQUENCE=1", "DDL-107"),
         ("ENGINE=InnoDB `PAGE_COMPRESSED`=1", "DDL-106"),
