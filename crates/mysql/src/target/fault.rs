@@ -13,7 +13,7 @@ pub(super) const UNKNOWN_DATABASE: u16 = 1049;
 pub(super) const UNKNOWN_TABLE: u16 = 1146;
 pub(super) const NULL_NOT_ALLOWED: u16 = 1048;
 /// A foreign key refuses a row: its parent is missing, or its children are there.
-const FOREIGN_KEY_CODES: [u16; 6] = [1216, 1217, 1451, 1452, 1761, 1762];
+const FOREIGN_KEY_CODES: [u16; 7] = [1216, 1217, 1451, 1452, 1761, 1762, 3008];
 /// `LOAD DATA LOCAL` switched off: at the server, in older servers, by the client's side.
 const LOCAL_INFILE_OFF: [u16; 3] = [3948, 1148, 4166];
 /// Trouble of the account or of the whole server, not of one row.
