@@ -12,8 +12,9 @@ pub(super) const DUPLICATE_KEY: u16 = 1062;
 pub(super) const UNKNOWN_DATABASE: u16 = 1049;
 pub(super) const UNKNOWN_TABLE: u16 = 1146;
 pub(super) const NULL_NOT_ALLOWED: u16 = 1048;
-/// A foreign key refuses a row: its parent is missing, or its children are there.
-const FOREIGN_KEY_CODES: [u16; 7] = [1216, 1217, 1451, 1452, 1761, 1762, 3008];
+/// A foreign key refuses a row: its parent is missing, its children are there, or its cascade goes
+/// beyond what the server does.
+const FOREIGN_KEY_CODES: [u16; 8] = [1216, 1217, 1451, 1452, 1761, 1762, 3008, 6575];
 /// `LOAD DATA LOCAL` switched off: at the server, in older servers, by the client's side.
 const LOCAL_INFILE_OFF: [u16; 3] = [3948, 1148, 4166];
 /// Trouble of the account or of the whole server, not of one row.
@@ -96,7 +97,7 @@ pub(super) fn row_fault(error: SessionError, table: &TableName) -> Fault {
             "TGT-026",
             format!("a foreign key of target table {table} refused a change of the source: server error {code}"),
         )
-        .hint("Compare both sides with `wherry verify`. Where the target was written to by others, load these tables anew in a task of their own.")
+        .hint("Compare both sides with `wherry verify`. Where the target was written to by others, load these tables anew in a task of their own. Errors 3008 and 6575: the target cascades less far than the source; start it with innodb_native_foreign_keys = ON.")
         .table(table);
     }
     let column = quoted_after(&error.to_string(), "column ")

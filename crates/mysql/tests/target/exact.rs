@@ -249,3 +249,36 @@ async fn a_family_that_differs_is_mended_without_removing_rows() {
     group.add(&[unchecked]).await.expect("an orphan");
     group.finish(&at(2), &at(3)).await.expect("a commit");
 }
+
+/// MySQL 9.7 cascades above its engine unless told otherwise, and then not far within one table.
+#[tokio::test]
+async fn a_cascade_that_the_target_refuses_says_so() {
+    let server = start(Flavour::MySql97).await;
+    let target = claimed(&server).await;
+    let body =
+        "id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES d.tree (id) ON DELETE CASCADE";
+    let table = planned(&server, &target, "tree", body).await;
+    let table = Arc::new(Table {
+        exactness: Exactness::Cascading,
+        ..table.as_ref().clone()
+    });
+    server
+        .sql("INSERT INTO d.tree VALUES (1,NULL),(2,1),(3,1),(4,2),(5,2),(6,3),(7,3)")
+        .await
+        .expect("a tree");
+    let mut group = target.open_commit(Strict).await.expect("a group");
+    let fault = group.add(&[delete(&table, &["1", "NULL"])]).await;
+    let fault = fault.expect_err("too many");
+    assert_eq!(fault.code, "TGT-026");
+    assert!(fault.message.ends_with("6575"), "{}", fault.message);
+    assert!(fault.hint.contains("innodb_native_foreign_keys"));
+    drop(group);
+    assert_eq!(show(&server, "SELECT COUNT(*) FROM d.tree").await, "7");
+    let selection = wherry_model::task::SelectSpec {
+        databases: vec!["d".to_owned()],
+        ..wherry_model::task::SelectSpec::default()
+    };
+    let items = target.precheck(&selection, &[table.as_ref().clone()]).await;
+    let items = items.expect("items");
+    assert!(items.iter().any(|item| item.id == "target-self-cascades"));
+}
