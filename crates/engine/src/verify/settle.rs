@@ -4,18 +4,20 @@
 //! it, or, where the binlog holds none since a position that was surely visible, what a read of
 //! the source shows. A look therefore reads the source, lets the stream pass the end read after
 //! it, reads the target, and then reads the binlog: a key that changed behind that end is looked
-//! at again, any other is equal or a mismatch.
+//! at again, any other is equal or a mismatch. What the source showed must be among the rows that the
+//! binlog tells of that key: otherwise target and binlog agree on something that the source is not.
 //!
 //! Of a family with cascades the binlog holds only a part. There a key is a mismatch when the
 //! source shows the same row at several looks in a row, and the target another one at each.
 
+use super::hash::row_hash;
 use super::report::{Mismatch, MismatchKind, TableReport};
 use super::watch::{Seen, each_change, lies_behind};
 use super::{Verify, key_of};
 use crate::state::TableState;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
-use wherry_model::{Fault, Position, Row, Table};
+use wherry_model::{Change, Fault, Position, Row, Table};
 
 /// Looks at a key that changes at each of them before it is reported as unsettled.
 const LOOK_COUNT_MAX: usize = 8;
@@ -27,6 +29,7 @@ const PASS_POLL: Duration = Duration::from_millis(50);
 /// Keys looked at together.
 const KEY_BATCH_COUNT: usize = 2000;
 
+const UNEXPLAINED: &str = "the source holds another row than its binlog says, and the target the one of the binlog: was it changed with sql_log_bin = 0?";
 const NOT_PASSED: &str = "the stream did not pass the source's position in time; is the runner up?";
 
 impl Verify {
@@ -112,17 +115,19 @@ impl Verify {
                     "the table's definition changed while it was compared",
                 );
             }
+            let mut unexplained = Vec::new();
             for key in keys.iter().filter(|key| !images.later.contains(*key)) {
-                let expected = match images.last.get(key) {
-                    Some(image) => image.as_ref(),
-                    None => source_rows.get(key),
-                };
+                let source = source_rows.get(key);
+                let expected = images.last.get(key).map_or(source, Option::as_ref);
                 if expected != target_rows.get(key) {
                     report
                         .mismatches
                         .push(mismatch(table, key, expected, target_rows.get(key)));
+                } else if !images.explain(key, source) {
+                    unexplained.push(key.clone());
                 }
             }
+            unsettled(report, unexplained, UNEXPLAINED)?;
             keys.retain(|key| images.later.contains(key));
             if keys.is_empty() {
                 return Ok(());
@@ -165,6 +170,7 @@ impl Verify {
                             images.last.insert(key, left_behind.cloned());
                         }
                     }
+                    images.add_states(table, change, &wanted);
                 }
                 Seen::Redefined(name) => images.redefined |= *name == table.name,
             },
@@ -196,7 +202,33 @@ struct Images {
     /// The inner `None`: the key's row was deleted or moved away.
     last: HashMap<Row, Option<Row>>,
     later: HashSet<Row>,
+    /// Hashes of all that a key's row was or became, `None` for no row.
+    states: HashMap<Row, HashSet<Option<u128>>>,
     redefined: bool,
+}
+
+impl Images {
+    fn add_states(&mut self, table: &Table, change: &Change, wanted: &HashSet<&Row>) {
+        let sides = [change.before(), change.after()];
+        let keys = sides.map(|side| side.map(|row| key_of(table, row)));
+        for key in keys.iter().flatten().filter(|key| wanted.contains(key)) {
+            let states = self.states.entry(key.clone()).or_default();
+            for (row, its_key) in sides.iter().zip(&keys) {
+                let is_here = its_key.as_ref() == Some(key);
+                states.insert(row.filter(|_| is_here).map(|row| row_hash(row.encoded())));
+            }
+        }
+    }
+
+    /// True where the binlog knows what a read of the source showed under this key. What it does
+    /// not know was written past the binlog, or the binlog is misread: then target and binlog
+    /// agree, and the source with neither.
+    fn explain(&self, key: &Row, source: Option<&Row>) -> bool {
+        let seen = source.map(|row| row_hash(row.encoded()));
+        self.states
+            .get(key)
+            .is_none_or(|states| states.contains(&seen))
+    }
 }
 
 fn unsettled(report: &mut TableReport, keys: Vec<Row>, reason: &str) -> Result<(), Fault> {

@@ -159,6 +159,7 @@ async fn hashes(identities: &mut Identities, table: &Arc<Table>, texts: &[Vec<u8
             after: Row::from_values([Some(text.as_slice())]),
         },
         identities: Vec::new(),
+        unchecked: false,
     };
     let mut changes: Vec<Change> = texts.iter().map(change).collect();
     identities.attach(&mut changes).await.expect("identities");
