@@ -7,6 +7,7 @@ mod codes;
 mod files;
 mod licences;
 mod links;
+mod proofs;
 
 use std::fs;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub fn findings(root: &Path) -> Result<Vec<String>, String> {
     findings.extend(files::findings(&sources));
     findings.extend(codes::findings(&sources));
     findings.extend(links::findings(&sources, &|path| root.join(path).exists()));
+    findings.extend(proofs::findings(&sources));
     findings.extend(arrows::findings(&metadata));
     findings.extend(licences::findings(&metadata));
     findings.sort();
