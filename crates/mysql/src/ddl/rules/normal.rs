@@ -61,7 +61,7 @@ fn string(literal: &str) -> String {
     format!("'{}'", String::from_utf8_lossy(&string_bytes(literal)))
 }
 
-/// Functions that servers print under different names.
+/// Functions and operators that servers print under different names.
 fn synonym(word: &str) -> &str {
     match word {
         "current_timestamp" | "localtimestamp" | "localtime" => "now",
@@ -73,6 +73,7 @@ fn synonym(word: &str) -> &str {
         "current_date" => "curdate",
         "current_time" => "curtime",
         "utf8" => "utf8mb3",
+        "mod" => "%",
         other => other,
     }
 }

@@ -265,8 +265,8 @@ fn differences(source: &str, target: &str, from: Dialect) -> Vec<(String, Option
 
 #[test]
 fn the_same_table_has_no_difference() {
-    let source = "CREATE TABLE `t` (\n  `id` int(11) NOT NULL AUTO_INCREMENT,\n  `a` varchar(10) DEFAULT NULL,\n  `n` decimal(5,2) DEFAULT 1.50,\n  `x` text DEFAULT 'q',\n  `g` int(11) GENERATED ALWAYS AS (`id` + 1) VIRTUAL,\n  `ts` timestamp NOT NULL DEFAULT current_timestamp(),\n  PRIMARY KEY (`id`),\n  KEY `k` (`a`),\n  CONSTRAINT `f` FOREIGN KEY (`id`) REFERENCES `p` (`id`) ON DELETE NO ACTION\n) ENGINE=InnoDB AUTO_INCREMENT=9 DEFAULT CHARSET=latin1 COLLATE=latin1_swedish_ci";
-    let target = "CREATE TABLE `t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `a` varchar(10) DEFAULT NULL,\n  `n` decimal(5,2) DEFAULT '1.50',\n  `x` text DEFAULT (_utf8mb4'q'),\n  `g` int GENERATED ALWAYS AS ((`id` + 1)) VIRTUAL,\n  `ts` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,\n  PRIMARY KEY (`id`),\n  KEY `k` (`a`),\n  CONSTRAINT `f` FOREIGN KEY (`id`) REFERENCES `p` (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=latin1";
+    let source = "CREATE TABLE `t` (\n  `id` int(11) NOT NULL AUTO_INCREMENT,\n  `a` varchar(10) DEFAULT NULL,\n  `n` decimal(5,2) DEFAULT 1.50,\n  `x` text DEFAULT 'q',\n  `g` int(11) GENERATED ALWAYS AS (`id` + 1 MOD 37) VIRTUAL,\n  `ts` timestamp NOT NULL DEFAULT current_timestamp(),\n  PRIMARY KEY (`id`),\n  KEY `k` (`a`),\n  CONSTRAINT `f` FOREIGN KEY (`id`) REFERENCES `p` (`id`) ON DELETE NO ACTION\n) ENGINE=InnoDB AUTO_INCREMENT=9 DEFAULT CHARSET=latin1 COLLATE=latin1_swedish_ci";
+    let target = "CREATE TABLE `t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `a` varchar(10) DEFAULT NULL,\n  `n` decimal(5,2) DEFAULT '1.50',\n  `x` text DEFAULT (_utf8mb4'q'),\n  `g` int GENERATED ALWAYS AS ((`id` + (1 % 37))) VIRTUAL,\n  `ts` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,\n  PRIMARY KEY (`id`),\n  KEY `k` (`a`),\n  CONSTRAINT `f` FOREIGN KEY (`id`) REFERENCES `p` (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=latin1";
     assert_eq!(differences(source, target, MARIADB), []);
 }
 
