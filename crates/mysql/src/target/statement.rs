@@ -218,17 +218,18 @@ fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]
     match &column.kind {
         ColumnKind::Integer { .. }
         | ColumnKind::Decimal { .. }
-        | ColumnKind::Double
         | ColumnKind::Bit { .. }
         | ColumnKind::Year => push_key_comparison(out, column, "=", value),
+        ColumnKind::Double if !is_zero(bytes) => push_key_comparison(out, column, "=", value),
         ColumnKind::Enum { .. } | ColumnKind::Set { .. } if travels_by_number(column) => {
             out.extend_from_slice(format!("CAST({name} AS UNSIGNED)=").as_bytes());
             out.extend_from_slice(bytes);
         }
         // As a double, as it was read: the float of a literal may round to another one.
-        ColumnKind::Float => {
+        ColumnKind::Float | ColumnKind::Double => {
             out.extend_from_slice(format!("{name}+0e0=").as_bytes());
             push_key_literal(out, column, value);
+            push_sign_of_zero(out, &name, bytes);
         }
         // Binary strings compare by bytes; a cast of these is the text that the server prints.
         ColumnKind::Date
@@ -254,6 +255,19 @@ fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]
             push_hex(out, bytes);
             out.push(b')');
         }
+    }
+}
+
+fn is_zero(value: &[u8]) -> bool {
+    value.iter().all(|byte| matches!(byte, b'-' | b'0' | b'.'))
+}
+
+/// Zero and negative zero are equal as numbers; only their text differs. The column must not be
+/// compared as it is beside this: servers would put the literal in its place here, too.
+fn push_sign_of_zero(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    if is_zero(value) {
+        let not = if value.starts_with(b"-") { "" } else { "NOT " };
+        out.extend_from_slice(format!(" AND CAST({name} AS CHAR) {not}LIKE '-%'").as_bytes());
     }
 }
 
