@@ -4,7 +4,7 @@
 //! value, or hide a row from its key, refuses the table before anything is written.
 
 use super::Inner;
-use crate::catalog::{Scope, survey};
+use crate::catalog::{Scope, digits_in_parentheses, survey};
 use crate::session::{Session, SessionError, SessionKind};
 use wherry_engine::state::TableState;
 use wherry_model::task::{ConflictPolicy, SelectSpec};
@@ -253,8 +253,12 @@ fn holds(source: &Column, own: &Column) -> bool {
         (Kind::Text, Kind::Text) | (Kind::Blob, Kind::Blob) => {
             capacity(&own.column_type) >= capacity(&source.column_type)
         }
-        (Kind::Enum { labels }, Kind::Enum { labels: own })
-        | (Kind::Set { labels }, Kind::Set { labels: own }) => own.starts_with(labels),
+        (Kind::Set { labels }, Kind::Set { labels: own }) => own.starts_with(labels),
+        // Declared digits round.
+        (Kind::Float, Kind::Float) | (Kind::Double, Kind::Double) => {
+            let declared = digits_in_parentheses(&own.column_type).1;
+            declared.is_none() || declared == digits_in_parentheses(&source.column_type).1
+        }
         (Kind::Geometry | Kind::Vector, _) => {
             source.kind == own.kind && source.column_type == own.column_type
         }
@@ -395,6 +399,13 @@ mod tests {
             vec![id(), column("a", "int", int("a", 4, false).kind)],
             &[],
             &["column `a` is int and may not hold every int unsigned as it is"],
+        );
+        let double = |column_type| column("d", column_type, ColumnKind::Double);
+        check(
+            vec![id(), double("double")],
+            vec![id(), double("double(7,2)")],
+            &[],
+            &["column `d` is double(7,2) and may not hold every double as it is"],
         );
         let text = |column_type| column("t", column_type, ColumnKind::Text);
         check(
