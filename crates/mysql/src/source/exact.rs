@@ -23,11 +23,14 @@ use wherry_model::{Fault, Position, Table, TableName};
 /// Snapshots opened before writers count as never pausing.
 const SNAPSHOT_TRIES: u32 = 5;
 
-/// Locks asked for before writers count as never pausing. Each waits a second a table at most.
-const LOCK_TRIES: u32 = 20;
+/// Locks asked for before writers count as never pausing, over about five minutes. Each waits a
+/// second a table at most. Writers that hold rows for each other may bar many tries in a row: one
+/// waits behind the lock that is asked for, and holds a row that another one needs to end.
+pub(super) const LOCK_TRIES: u32 = 60;
 
-/// Between two tries; writers that queued behind a lock get this long.
-const PAUSE_BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// Between two tries, longer with each, because writers queue behind a lock that is asked for.
+const PAUSE_FIRST: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Tables stay locked no longer than this, whatever the second session meets.
 const LOCK_HOLD_MAX: Duration = Duration::from_secs(5);
@@ -45,6 +48,7 @@ const DENIED: [u16; 3] = [1044, 1142, 1227];
 pub(super) async fn open(
     endpoint: &Endpoint,
     tables: &[Table],
+    lock_tries: u32,
 ) -> Result<Box<dyn ExactSnapshot>, Fault> {
     let names: Vec<TableName> = tables.iter().map(|table| table.name.clone()).collect();
     let holds = tables.iter().any(|table| !table.is_transactional());
@@ -54,15 +58,15 @@ pub(super) async fn open(
                 return Ok(Box::new(snapshot.finish(endpoint, &names).await?));
             }
             debug!(table = %names[0], attempt, "tables changed while their snapshot was opened");
-            sleep(PAUSE_BETWEEN_TRIES).await;
+            pause(attempt).await;
         }
     }
-    for attempt in 1..=LOCK_TRIES {
+    for attempt in 1..=lock_tries {
         if let Some(snapshot) = try_by_lock(endpoint, &names, holds).await? {
             return Ok(Box::new(snapshot.finish(endpoint, &names).await?));
         }
         debug!(table = %names[0], attempt, "tables could not be locked for their snapshot");
-        sleep(PAUSE_BETWEEN_TRIES).await;
+        pause(attempt).await;
     }
     Err(no_gap(&names))
 }
@@ -72,9 +76,13 @@ pub(super) async fn open(
 /// Such a change is visible before it is in the binlog, and in the binlog before its statement
 /// gives the table back (seen on 9.7, 5.6 and MariaDB 10.11). So whatever a finished read has seen
 /// lies before an end that is read under a lock.
-pub(super) async fn end_behind(endpoint: &Endpoint, name: &TableName) -> Result<Position, Fault> {
+pub(super) async fn end_behind(
+    endpoint: &Endpoint,
+    name: &TableName,
+    lock_tries: u32,
+) -> Result<Position, Fault> {
     let names = std::slice::from_ref(name);
-    for attempt in 1..=LOCK_TRIES {
+    for attempt in 1..=lock_tries {
         if let Some(mut lock) = Lock::take(endpoint, names, SessionKind::Control).await? {
             let end = timeout(LOCK_HOLD_MAX, binlog::end(endpoint)).await;
             if lock.give_back().await
@@ -84,9 +92,13 @@ pub(super) async fn end_behind(endpoint: &Endpoint, name: &TableName) -> Result<
             }
         }
         debug!(table = %name, attempt, "table could not be locked for its end");
-        sleep(PAUSE_BETWEEN_TRIES).await;
+        pause(attempt).await;
     }
     Err(no_gap(names))
+}
+
+async fn pause(attempt: u32) {
+    sleep((PAUSE_FIRST * attempt).min(PAUSE_MAX)).await;
 }
 
 /// Tables that nobody can write to. Dropping it closes its session, which gives them back too.

@@ -39,6 +39,7 @@ pub struct MysqlSource {
     endpoint: Endpoint,
     control: Pool,
     reader: TableReader,
+    lock_tries: u32,
 }
 
 impl MysqlSource {
@@ -47,8 +48,16 @@ impl MysqlSource {
         MysqlSource {
             control: Pool::new(endpoint.clone(), SessionKind::Control, CONTROL_SESSIONS),
             reader: TableReader::new(readers),
+            lock_tries: exact::LOCK_TRIES,
             endpoint,
         }
+    }
+
+    /// Asks for a lock on exact tables this often before writers count as never pausing.
+    #[must_use]
+    pub fn with_lock_tries(mut self, lock_tries: u32) -> MysqlSource {
+        self.lock_tries = lock_tries;
+        self
     }
 
     async fn session(&self) -> Result<PooledSession, Fault> {
@@ -142,11 +151,11 @@ impl Source for MysqlSource {
         if table.is_transactional() {
             return self.end().await;
         }
-        exact::end_behind(&self.endpoint, &table.name).await
+        exact::end_behind(&self.endpoint, &table.name, self.lock_tries).await
     }
 
     async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault> {
-        exact::open(&self.endpoint, tables).await
+        exact::open(&self.endpoint, tables, self.lock_tries).await
     }
 
     async fn stream(

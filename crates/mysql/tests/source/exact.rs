@@ -211,7 +211,7 @@ async fn an_open_transaction_leaves_no_gap() {
         .execute("INSERT INTO zoo.log VALUES (1, 'open')")
         .await
         .expect("a row");
-    let fault = fault_of(&source(&server), &table).await;
+    let fault = fault_of(&source(&server).with_lock_tries(2), &table).await;
     assert_eq!(fault.code, "SRC-030");
     assert_eq!(
         fault.message,
