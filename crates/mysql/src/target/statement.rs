@@ -263,11 +263,12 @@ fn is_zero(value: &[u8]) -> bool {
 }
 
 /// Zero and negative zero are equal as numbers; only their text differs. The column must not be
-/// compared as it is beside this: servers would put the literal in its place here, too.
+/// compared as it is beside this: servers would put the literal in its place here, too. The sign
+/// need not come first: ZEROFILL puts its zeros before it.
 fn push_sign_of_zero(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     if is_zero(value) {
         let not = if value.starts_with(b"-") { "" } else { "NOT " };
-        out.extend_from_slice(format!(" AND CAST({name} AS CHAR) {not}LIKE '-%'").as_bytes());
+        out.extend_from_slice(format!(" AND CAST({name} AS CHAR) {not}LIKE '%-%'").as_bytes());
     }
 }
 
