@@ -3,8 +3,10 @@
 //! Rows of a family change by cascades of foreign keys that the source does not log. So its tables
 //! have one start, and where one of them stops the others cannot go on: a cascade would be missing.
 
+use crate::policy::stop_table;
 use crate::ports::Target;
 use crate::progress::Board;
+use crate::schema::set_stage;
 use crate::state::{TableStage, TableState};
 use wherry_model::{Class, Fault, Position, TableName};
 
@@ -29,9 +31,7 @@ pub(crate) async fn stop_rest(
     for state in going {
         let name = &state.table.name;
         let fault = left_alone(name, &first.table.name);
-        tracing::error!(table = %name, code = fault.code, %position, "table stopped: {fault}");
-        target.stop_table(&fault, position).await?;
-        board.stopped(name, &fault.message);
+        stop_table(target, board, name, &fault, position).await?;
         names.push(name.clone());
     }
     Ok(names)
@@ -69,14 +69,9 @@ pub(crate) async fn complete(target: &dyn Target, board: &Board) -> Result<(), F
     for state in task.tables.iter().filter(waiting) {
         let name = &state.table.name;
         match target.add_foreign_keys(&state.table).await {
-            Ok(()) => {
-                target.set_stage(name, TableStage::Complete).await?;
-                board.stage(name, TableStage::Complete);
-            }
+            Ok(()) => set_stage(target, board, name, TableStage::Complete).await?,
             Err(fault) if fault.class == Class::Operator => {
-                tracing::error!(table = %name, code = fault.code, "table stopped: {fault}");
-                target.stop_table(&fault, &state.start).await?;
-                board.stopped(name, &fault.message);
+                stop_table(target, board, name, &fault, &state.start).await?;
                 stop_rest(target, board, &state.start).await?;
                 return Ok(());
             }

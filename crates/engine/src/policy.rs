@@ -1,10 +1,11 @@
 //! What is done about a fault, by its class; and the one retry loop.
 
+use crate::ports::Target;
 use crate::progress::Board;
 use std::future::Future;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use wherry_model::{Class, Fault};
+use wherry_model::{Class, Fault, Position, TableName};
 
 /// What the runner does about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,20 @@ pub const CANCELLED: &str = "RUN-130";
 pub fn cancelled() -> Fault {
     Fault::operator(CANCELLED, "stopped by the user at a checkpoint")
         .hint("Run the same command again to go on.")
+}
+
+/// Stops one table: stored, shown and logged with its reason.
+pub(crate) async fn stop_table(
+    target: &dyn Target,
+    board: &Board,
+    table: &TableName,
+    fault: &Fault,
+    position: &Position,
+) -> Result<(), Fault> {
+    tracing::error!(%table, code = fault.code, %position, "table stopped: {fault}");
+    target.stop_table(fault, position).await?;
+    board.stopped(table, &fault.message);
+    Ok(())
 }
 
 /// Runs `attempt` until it succeeds, fails for good, or transient faults outlast the window.

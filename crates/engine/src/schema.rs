@@ -3,7 +3,7 @@
 use crate::ports::{DatabaseDefinition, Target};
 use crate::progress::Board;
 use crate::state::{TableStage, TableState};
-use wherry_model::Fault;
+use wherry_model::{Fault, TableName};
 
 /// Creates every database, and every table that is still only planned.
 ///
@@ -35,9 +35,17 @@ pub async fn create_table(
     defer_indexes: bool,
 ) -> Result<(), Fault> {
     target.create_table(&state.table, defer_indexes).await?;
-    target
-        .set_stage(&state.table.name, TableStage::Created)
-        .await?;
-    board.stage(&state.table.name, TableStage::Created);
+    set_stage(target, board, &state.table.name, TableStage::Created).await
+}
+
+/// Stores and shows how far a table is.
+pub(crate) async fn set_stage(
+    target: &dyn Target,
+    board: &Board,
+    table: &TableName,
+    stage: TableStage,
+) -> Result<(), Fault> {
+    target.set_stage(table, stage).await?;
+    board.stage(table, stage);
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::family;
 use crate::pipe::carry;
 use crate::policy::cancelled;
 use crate::ports::{ExactSnapshot, LoadOutcome};
+use crate::schema::set_stage;
 use crate::state::{Chunk, TableStage, TableState};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -266,9 +267,7 @@ impl Shared {
     }
 
     async fn set_stage(&self, table: &TableName, stage: TableStage) -> Result<(), Fault> {
-        self.load.target.set_stage(table, stage).await?;
-        self.load.board.stage(table, stage);
-        Ok(())
+        set_stage(self.load.target.as_ref(), &self.load.board, table, stage).await
     }
 
     /// Loads tables from one snapshot. They are emptied before it is opened, since it may hold a

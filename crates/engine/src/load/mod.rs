@@ -11,6 +11,7 @@ mod jobs;
 use crate::family;
 use crate::pipe::Budget;
 use crate::plan::{StartMoves, plan};
+use crate::policy::stop_table;
 use crate::ports::{Source, Target};
 use crate::progress::Board;
 use crate::schema::create_table;
@@ -161,9 +162,7 @@ impl Load {
             if moves.start_of(table).is_some() {
                 continue;
             }
-            tracing::error!(%table, code = fault.code, "table stopped: {fault}");
-            self.target.stop_table(fault, end).await?;
-            self.board.stopped(table, &fault.message);
+            stop_table(self.target.as_ref(), &self.board, table, fault, end).await?;
         }
         family::stop_rest(self.target.as_ref(), &self.board, end).await?;
         Ok(())
@@ -247,12 +246,8 @@ impl Load {
         )
         .hint("Load the table anew in a task of its own when its definition rests.")
         .table(name);
-        tracing::error!(table = %name, code = fault.code, "table stopped: {fault}");
-        self.target
-            .stop_table(&fault, moved.unwrap_or(&old.start))
-            .await?;
-        self.board.stopped(name, &fault.message);
-        Ok(())
+        let position = moved.unwrap_or(&old.start);
+        stop_table(self.target.as_ref(), &self.board, name, &fault, position).await
     }
 }
 

@@ -11,9 +11,10 @@ mod schedule;
 
 use crate::family;
 use crate::pipe::Budget;
-use crate::policy::{cancelled, retry};
+use crate::policy::{cancelled, retry, stop_table};
 use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
 use crate::progress::Board;
+use crate::schema::set_stage;
 use crate::state::{Checkpoint, TableStage, TableState};
 use group::Group;
 use reader::{Reader, Reply};
@@ -76,9 +77,7 @@ impl Stream {
                 return Err(fault);
             }
             let position = task.checkpoint.ok_or_else(no_checkpoint)?.applied_to;
-            tracing::error!(%table, code = fault.code, %position, "table stopped: {fault}");
-            self.target.stop_table(&fault, &position).await?;
-            self.board.stopped(table, &fault.message);
+            stop_table(self.target.as_ref(), &self.board, table, &fault, &position).await?;
         }
     }
 }
@@ -309,9 +308,8 @@ impl<'a> Session<'a> {
         let Scope::Table(table) = fault.scope.clone() else {
             return Err(fault);
         };
-        tracing::error!(%table, code = fault.code, %position, "table stopped: {fault}");
-        self.stream.target.stop_table(&fault, position).await?;
-        self.stream.board.stopped(&table, &fault.message);
+        let Stream { target, board, .. } = self.stream;
+        stop_table(target.as_ref(), board, &table, &fault, position).await?;
         let mut replies = vec![Reply::Untrack(table)];
         replies.extend(self.stop_family(position).await?);
         self.reader.go_on(replies);
@@ -373,15 +371,10 @@ impl<'a> Session<'a> {
             state.stopped.is_none() && state.stage == TableStage::Indexed
         };
         for state in task.tables.iter().filter(waiting) {
+            let Stream { target, board, .. } = self.stream;
             let name = &state.table.name;
-            match self.stream.target.add_foreign_keys(&state.table).await {
-                Ok(()) => {
-                    self.stream
-                        .target
-                        .set_stage(name, TableStage::Complete)
-                        .await?;
-                    self.stream.board.stage(name, TableStage::Complete);
-                }
+            match target.add_foreign_keys(&state.table).await {
+                Ok(()) => set_stage(target.as_ref(), board, name, TableStage::Complete).await?,
                 Err(fault) if fault.class == Class::Operator => {
                     self.stop_table(fault, &self.stored.applied_to.clone())
                         .await?;
