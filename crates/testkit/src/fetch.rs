@@ -9,9 +9,6 @@ use std::process::{Command, Stdio};
 
 use crate::failure::{Failure, Result};
 
-/// Packages that dependencies pull in and that no server needs to run.
-const NOT_UNPACKED: [&str; 3] = ["perl", "libperl", "debconf"];
-
 /// A package archive of Debian as the machine's own apt sources describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Archive {
@@ -28,17 +25,24 @@ pub(crate) enum Suite {
     Own,
 }
 
-/// Downloads packages with everything they depend on and unpacks them under `root`.
+/// What to fetch of Debian.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packages<'a> {
+    pub suite: Suite,
+    /// Fetched with everything they depend on.
+    pub whole: &'a [&'a str],
+    /// Fetched without what they depend on.
+    pub alone: &'a [&'a str],
+    /// Packages that dependencies pull in and that nobody needs; their names begin so.
+    pub not_unpacked: &'a [&'a str],
+}
+
+/// Downloads packages and unpacks them under `root`.
 ///
 /// The package database is taken as empty, so that the result also runs where the machine's own libraries are older.
-pub(crate) fn debian_packages(
-    suite: Suite,
-    packages: &[&str],
-    folder: &Path,
-    root: &Path,
-) -> Result<()> {
+pub(crate) fn debian_packages(packages: &Packages<'_>, folder: &Path, root: &Path) -> Result<()> {
     let archive = own_archive()?;
-    let suite = match suite {
+    let suite = match packages.suite {
         Suite::Unstable => "sid".to_owned(),
         Suite::Own => archive
             .suites
@@ -47,32 +51,38 @@ pub(crate) fn debian_packages(
             .ok_or_else(|| Failure::new("the machine's apt source names no suite"))?,
     };
     let configuration = private_apt(folder, &archive, &suite)?;
+    let archives = folder.join("cache/archives");
+    let names = [packages.whole, packages.alone].concat().join(" and ");
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command
             .env("APT_CONFIG", &configuration)
+            .current_dir(&archives)
             .arg("-q")
             .args(arguments);
         run(
             &mut command,
-            &format!(
-                "fetch {} of Debian {suite} with apt",
-                packages.join(" and ")
-            ),
+            &format!("fetch {names} of Debian {suite} with apt"),
         )
     };
     apt(&["update"])?;
-    apt(&[&["-y", "install", "--download-only"], packages].concat())?;
+    apt(&[&["-y", "install", "--download-only"], packages.whole].concat())?;
+    if !packages.alone.is_empty() {
+        apt(&[&["download"], packages.alone].concat())?;
+    }
     fs::create_dir_all(root)
         .map_err(|error| Failure::because("could not make a folder for packages", error))?;
-    let archives = folder.join("cache/archives");
     for entry in fs::read_dir(&archives)
         .map_err(|error| Failure::because("could not list fetched packages", error))?
         .flatten()
     {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".deb") && !NOT_UNPACKED.iter().any(|prefix| name.starts_with(prefix)) {
+        let skipped = packages
+            .not_unpacked
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        if name.ends_with(".deb") && !skipped {
             run(
                 Command::new("dpkg").arg("-x").arg(&path).arg(root),
                 "unpack a package with dpkg",

