@@ -11,6 +11,7 @@ mod keep;
 mod kill;
 mod matrix;
 mod odd_values;
+mod online;
 mod planted;
 mod race;
 mod random;
