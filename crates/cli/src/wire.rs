@@ -15,6 +15,7 @@ use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
 use wherry_model::{CheckItem, Fault};
 use wherry_mysql::ServerVersion;
+use wherry_mysql::names::Names;
 use wherry_mysql::session::secret::resolve;
 use wherry_mysql::session::{Endpoint, Session, SessionError, SessionKind};
 use wherry_mysql::source::{MysqlSource, SourceOptions};
@@ -116,11 +117,12 @@ pub async fn open(task: &Task) -> Result<Job, Fault> {
     let spec = &task.spec;
     let source = resolve(&spec.source).await?;
     let target = resolve(&spec.target).await?;
-    let target = target_for(task, target, version_of(&source).await?);
+    let names = Arc::new(Names::new(&spec.select, target.clone()));
+    let target = target_for(task, target, version_of(&source).await?, &names);
     let options = SourceOptions {
         readers: spec.load.readers,
     };
-    let source: Arc<dyn Source> = Arc::new(MysqlSource::new(source, options));
+    let source: Arc<dyn Source> = Arc::new(MysqlSource::new(source, options).with_names(names));
     let options = RunOptions {
         task: task.name.clone(),
         selection: spec.select.clone(),
@@ -141,10 +143,16 @@ pub async fn target(task: &Task) -> Result<Arc<dyn Target>, Fault> {
     let endpoint = resolve(&task.spec.target).await?;
     // Which definitions the source has does not matter to a reader of stored state.
     let version = version_of(&endpoint).await?;
-    Ok(target_for(task, endpoint, version))
+    let names = Arc::new(Names::new(&task.spec.select, endpoint.clone()));
+    Ok(target_for(task, endpoint, version, &names))
 }
 
-fn target_for(task: &Task, endpoint: Endpoint, source_version: ServerVersion) -> Arc<dyn Target> {
+fn target_for(
+    task: &Task,
+    endpoint: Endpoint,
+    source_version: ServerVersion,
+    names: &Arc<Names>,
+) -> Arc<dyn Target> {
     let spec = &task.spec;
     let options = TargetOptions {
         task: task.name.clone(),
@@ -153,7 +161,11 @@ fn target_for(task: &Task, endpoint: Endpoint, source_version: ServerVersion) ->
         writers: spec.load.writers,
         source_version,
     };
-    Arc::new(MysqlTarget::new(endpoint, options))
+    Arc::new(MysqlTarget::with_names(
+        endpoint,
+        options,
+        Arc::clone(names),
+    ))
 }
 
 async fn version_of(endpoint: &Endpoint) -> Result<ServerVersion, Fault> {

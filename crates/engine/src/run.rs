@@ -94,10 +94,23 @@ impl Runner {
             Ok(catalog) => catalog.tables,
             // The source's own items already say why its catalog cannot be read.
             Err(_) if failed => Vec::new(),
-            Err(fault) => return Err(fault),
+            Err(fault) => return self.without_catalog(items, fault).await,
         };
         items.extend(self.target.precheck(selection, &tables).await?);
         Ok(items)
+    }
+
+    /// The names of tables need the target: where it fails its own checks, those say why.
+    async fn without_catalog(
+        &self,
+        mut items: Vec<CheckItem>,
+        fault: Fault,
+    ) -> Result<Vec<CheckItem>, Fault> {
+        items.extend(self.target.precheck(&self.options.selection, &[]).await?);
+        if items.iter().any(|item| item.verdict == Verdict::Fail) {
+            return Ok(items);
+        }
+        Err(fault)
     }
 
     /// Takes the task over and goes through its phases up to `until`.

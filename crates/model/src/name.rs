@@ -25,6 +25,15 @@ impl TableName {
         let (table, rest) = parse_part(rest.strip_prefix('.')?)?;
         rest.is_empty().then(|| TableName::new(database, table))
     }
+
+    /// Reads a column in its table, like `shop.orders.note`.
+    pub fn parse_column(text: &str) -> Option<(TableName, String)> {
+        let (database, rest) = parse_part(text)?;
+        let (table, rest) = parse_part(rest.strip_prefix('.')?)?;
+        let (column, rest) = parse_part(rest.strip_prefix('.')?)?;
+        rest.is_empty()
+            .then(|| (TableName::new(database, table), column))
+    }
 }
 
 /// One name at the head of a text, and what follows it.
@@ -81,5 +90,12 @@ mod tests {
         assert_eq!(TableName::parse("a.b.c"), None);
         assert_eq!(TableName::parse("``.c"), None);
         assert_eq!(TableName::parse("`a.c"), None);
+        let column = TableName::parse_column("shop.`or.ders`.`no``te`");
+        assert_eq!(
+            column,
+            name("shop", "or.ders").map(|table| (table, "no`te".to_owned()))
+        );
+        assert_eq!(TableName::parse_column("shop.orders"), None);
+        assert_eq!(TableName::parse_column("shop.orders.a.b"), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::name::TableName;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A table at one place of the binlog. Stored in the target as JSON with its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Table {
     /// Set where the target's own table is used as it was found (policy `keep`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adopted>,
+    /// Its name in the target, where that is another one; see [`crate::NameMap`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_target: Option<Box<TableName>>,
 }
 
 /// How the target's own table differs from the source's.
@@ -33,6 +37,25 @@ pub struct Adopted {
 }
 
 impl Table {
+    /// What SQL for the target calls this table; everything else calls it by `name`.
+    pub fn target_name(&self) -> &TableName {
+        self.in_target.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The table with its own names alone, for SQL that is sent to the source.
+    pub fn at_source(&self) -> Cow<'_, Table> {
+        let mapped = self.columns.iter().any(|column| column.in_target.is_some());
+        if self.in_target.is_none() && !mapped {
+            return Cow::Borrowed(self);
+        }
+        let mut table = self.clone();
+        table.in_target = None;
+        for column in &mut table.columns {
+            column.in_target = None;
+        }
+        Cow::Owned(table)
+    }
+
     /// The best key that identifies a row: primary, else unique over non-null columns only.
     /// `None` makes the table an exact table.
     pub fn identity(&self) -> Option<&Key> {
@@ -110,6 +133,16 @@ pub struct Column {
     /// Virtual or stored: read, compared, never written.
     pub generated: bool,
     pub auto_increment: bool,
+    /// Its name in the target, where that is another one; see [`crate::NameMap`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_target: Option<String>,
+}
+
+impl Column {
+    /// What SQL for the target calls this column; everything else calls it by `name`.
+    pub fn target_name(&self) -> &str {
+        self.in_target.as_ref().unwrap_or(&self.name)
+    }
 }
 
 /// What the bytes of a column mean; lengths are in characters for text, bytes for binary.

@@ -6,6 +6,7 @@
 use crate::name::TableName;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A whole task file.
@@ -113,6 +114,40 @@ pub struct SelectSpec {
     /// Rules for single tables; they win over `policy`.
     #[serde(default)]
     pub tables: Vec<TableRule>,
+    /// Other names in the target.
+    #[serde(skip)]
+    pub mapping: MappingSpec,
+    /// Letters of names in the target that no mapping gives.
+    #[serde(skip)]
+    pub capitalization: Capitalization,
+}
+
+/// Names of the source and what they become in the target, exact names only. Names with a point
+/// stand in backticks.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct MappingSpec {
+    /// Like `shop: shop_new`.
+    pub databases: BTreeMap<String, String>,
+    /// Like `shop.orders: shop_new.orders2`.
+    pub tables: BTreeMap<String, String>,
+    /// Like `shop.orders.note: remark`.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// How names are written in the target where no mapping says it.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capitalization {
+    /// Databases and tables in lower case where the target folds names, else as the source.
+    #[default]
+    Default,
+    /// As the source.
+    Source,
+    /// Databases, tables and columns in upper case.
+    Upper,
+    /// Databases, tables and columns in lower case.
+    Lower,
 }
 
 /// What is special about one table.

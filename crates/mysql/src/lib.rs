@@ -10,6 +10,7 @@ pub mod flavour;
 mod json;
 pub mod literal;
 mod member;
+pub mod names;
 pub mod reader;
 pub mod session;
 pub mod source;

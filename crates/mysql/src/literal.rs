@@ -4,6 +4,7 @@
 //! sessions. Two families, on purpose: *value* literals carry bytes into a column unchanged, *key*
 //! literals are compared with a column so that its own order and its index are used.
 //!
+//! Columns are called by their names in the target; for SQL to the source see `Table::at_source`.
 //! Literals assume a session whose `sql_mode` has no `NO_BACKSLASH_ESCAPES` and whose
 //! `character_set_client` is utf8mb4, where no byte of a longer character is a quote or a backslash.
 
@@ -94,7 +95,7 @@ pub fn push_key_comparison(
     operator: &str,
     value: Option<&[u8]>,
 ) {
-    out.extend_from_slice(quote(&column.name).as_bytes());
+    out.extend_from_slice(quote(column.target_name()).as_bytes());
     if compares_by_number_only(column, value) {
         out.extend_from_slice(b"+0");
     }
@@ -275,6 +276,7 @@ mod tests {
             collation: None,
             generated: false,
             auto_increment: false,
+            in_target: None,
         }
     }
 

@@ -83,6 +83,7 @@ mod tests {
             collation: None,
             generated: false,
             auto_increment: false,
+            in_target: None,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Owns the statements that walk a key, read a range of it and look keys up. Order and equality
 //! are always the server's: bounds are literals that are compared by the column's own collation,
-//! and the key's index is forced. Must not know what the rows are for. Read on in `literal`.
+//! and the key's index is forced. Names are those of the target; who reads from the source passes
+//! `Table::at_source`. Must not know what the rows are for. Read on in `literal`.
 
 use crate::flavour::ServerVersion;
 use crate::json;
@@ -185,7 +186,7 @@ fn read_keys_statement(
     match key.parts.as_slice() {
         [part] if compares_well_in_a_list(&table.columns[part.column]) => {
             let column = &table.columns[part.column];
-            sql.extend_from_slice(quote(&column.name).as_bytes());
+            sql.extend_from_slice(quote(column.target_name()).as_bytes());
             sql.extend_from_slice(b" IN (");
             for (index, key) in keys.iter().enumerate() {
                 if index > 0 {
@@ -239,7 +240,7 @@ fn push_row_list(sql: &mut Vec<u8>, table: &Table, version: &ServerVersion) -> R
     }
     for index in documents(table) {
         sql.push(b',');
-        json::push_types_query(sql, &quote(&table.columns[index].name));
+        json::push_types_query(sql, &quote(table.columns[index].target_name()));
     }
     Ok(())
 }
@@ -323,7 +324,7 @@ pub(crate) fn push_select_list<'a>(
         if index > 0 {
             sql.push(b',');
         }
-        let name = quote(&column.name);
+        let name = quote(column.target_name());
         let expression = match column.kind {
             ColumnKind::Float | ColumnKind::Double if !prints_all_digits(column) => {
                 if version.has_cast_as_double() {
@@ -349,7 +350,7 @@ fn prints_all_digits(column: &Column) -> bool {
 }
 
 fn push_from(sql: &mut Vec<u8>, table: &Table, key: Option<&Key>) {
-    sql.extend_from_slice(format!(" FROM {}", table.name).as_bytes());
+    sql.extend_from_slice(format!(" FROM {}", table.target_name()).as_bytes());
     if let Some(key) = key {
         sql.extend_from_slice(format!(" FORCE INDEX ({})", quote(&key.name)).as_bytes());
     }
@@ -413,9 +414,9 @@ fn push_bound(sql: &mut Vec<u8>, table: &Table, key: &Key, bound: &Row, side: Si
 fn push_order(sql: &mut Vec<u8>, table: &Table, key: &Key) {
     for (index, part) in key.parts.iter().enumerate() {
         let word = if index == 0 { " ORDER BY " } else { "," };
-        let column = quote(&table.columns[part.column].name);
+        let column = quote(table.columns[part.column].target_name());
         let order = if part.descending { " DESC" } else { "" };
-        sql.extend_from_slice(format!("{word}{}.{column}{order}", table.name).as_bytes());
+        sql.extend_from_slice(format!("{word}{}.{column}{order}", table.target_name()).as_bytes());
     }
 }
 
@@ -449,6 +450,7 @@ mod tests {
             collation: None,
             generated: false,
             auto_increment: false,
+            in_target: None,
         }
     }
 
@@ -486,6 +488,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            in_target: None,
         }
     }
 

@@ -118,6 +118,7 @@ mod tests {
                 row_count_estimate: 0,
                 byte_count_estimate: 0,
                 adopted: None,
+                in_target: None,
             })
             .collect();
         let facts = foreign_keys(&tables, Dialect::mysql(50_600)).expect("definitions");

@@ -234,6 +234,7 @@ async fn collect_tables(
             row_count_estimate: number(&rows, row, 4).unwrap_or(0),
             byte_count_estimate: number(&rows, row, 5).unwrap_or(0),
             adopted: None,
+            in_target: None,
         };
         let draft = Draft {
             table,
@@ -372,6 +373,7 @@ fn column(rows: &RowSet, row: usize) -> Result<Result<Column, String>, Fault> {
         collation: text(13).map(str::to_owned),
         generated: is_generated(&extra),
         auto_increment: extra.contains("AUTO_INCREMENT"),
+        in_target: None,
         column_type,
     }))
 }

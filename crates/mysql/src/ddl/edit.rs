@@ -5,8 +5,10 @@ use super::statement::{NameKind, Statement, StatementKind};
 use super::translate;
 use std::ops::Range;
 use wherry_model::TableName;
+use wherry_model::name::quote;
 
-/// The statement with every table name qualified, quoted and mapped; the rest unchanged.
+/// The statement with every table name qualified, quoted and mapped, and every database name as
+/// that of a table without a name; the rest unchanged.
 pub fn rewrite_names(
     sql: &str,
     statement: &Statement,
@@ -56,8 +58,16 @@ fn name_edits(statement: &Statement, map: &dyn Fn(&TableName) -> TableName) -> V
     statement
         .names
         .iter()
-        .filter(|name| name.kind == NameKind::Table)
-        .filter_map(|name| Some((name.span.clone(), map(&name.table()?).to_string())))
+        .filter_map(|name| {
+            let new = match name.kind {
+                NameKind::Table => map(&name.table()?).to_string(),
+                NameKind::Database => {
+                    quote(&map(&TableName::new(name.database.as_str(), "")).database)
+                }
+                NameKind::Other => return None,
+            };
+            Some((name.span.clone(), new))
+        })
         .collect()
 }
 

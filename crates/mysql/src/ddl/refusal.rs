@@ -18,6 +18,7 @@ pub(super) const EXPRESSION_DEFAULT: &str = "DDL-108";
 pub(super) const UPDATE_DECIMALS: &str = "DDL-109";
 pub(super) const FOREIGN_ENGINE: &str = "DDL-111";
 pub(super) const GROUP_NUMBERS: &str = "DDL-112";
+pub(super) const UNPROVED_NAME: &str = "NAM-001";
 
 /// Why a statement or definition cannot be carried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

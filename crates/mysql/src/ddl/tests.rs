@@ -391,7 +391,7 @@ fn names_are_rewritten_in_place() {
         "RENAME TABLE a TO b, c TO a",
         "RENAME TABLE `new`.`a2` TO `new`.`b2`, `new`.`c2` TO `new`.`a2`",
     );
-    check("DROP DATABASE x", "DROP DATABASE x");
+    check("DROP DATABASE x", "DROP DATABASE `new`");
 }
 
 #[test]

@@ -64,6 +64,7 @@ mod tests {
                 collation: None,
                 generated: false,
                 auto_increment: false,
+                in_target: None,
             }],
             keys: Vec::new(),
             exactness: Exactness::Keyed,
@@ -71,6 +72,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            in_target: None,
         }
     }
 

@@ -49,13 +49,13 @@ pub(super) async fn open(
     endpoint: &Endpoint,
     tables: &[Table],
     lock_tries: u32,
-) -> Result<Box<dyn ExactSnapshot>, Fault> {
+) -> Result<Snapshot, Fault> {
     let names: Vec<TableName> = tables.iter().map(|table| table.name.clone()).collect();
     let holds = tables.iter().any(|table| !table.is_transactional());
     if !holds && can_prove_by_gtid(endpoint).await? {
         for attempt in 1..=SNAPSHOT_TRIES {
             if let Some(snapshot) = try_by_gtid(endpoint, &names).await? {
-                return Ok(Box::new(snapshot.finish(endpoint, &names).await?));
+                return snapshot.finish(endpoint, &names).await;
             }
             debug!(table = %names[0], attempt, "tables changed while their snapshot was opened");
             pause(attempt).await;
@@ -63,7 +63,7 @@ pub(super) async fn open(
     }
     for attempt in 1..=lock_tries {
         if let Some(snapshot) = try_by_lock(endpoint, &names, holds).await? {
-            return Ok(Box::new(snapshot.finish(endpoint, &names).await?));
+            return snapshot.finish(endpoint, &names).await;
         }
         debug!(table = %names[0], attempt, "tables could not be locked for their snapshot");
         pause(attempt).await;
@@ -185,10 +185,10 @@ impl Opened {
 }
 
 /// A snapshot that is read through its one session.
-struct Snapshot {
+pub(super) struct Snapshot {
     session: Session,
     position: Position,
-    tables: Vec<Table>,
+    pub(super) tables: Vec<Table>,
     locked_until: Option<Instant>,
 }
 
@@ -204,7 +204,8 @@ impl ExactSnapshot for Snapshot {
 
     async fn read_all(&mut self, table: &Table, rows: &RowSender) -> Result<(), Fault> {
         let all = KeyRange::all();
-        let read = read_range_in(&mut self.session, table, &all, rows);
+        let at_source = table.at_source();
+        let read = read_range_in(&mut self.session, &at_source, &all, rows);
         let Some(until) = self.locked_until else {
             return read.await;
         };

@@ -12,9 +12,11 @@ mod settings;
 
 use crate::binlog::{self, MysqlStream, StreamOptions};
 use crate::catalog::{self, Scope};
+use crate::names::Names;
 use crate::reader::TableReader;
 use crate::session::{Endpoint, Pool, PooledSession, SessionKind};
 use async_trait::async_trait;
+use std::sync::Arc;
 use wherry_engine::pipe::RowSender;
 use wherry_engine::ports::{Catalog, ChangeStream, ExactSnapshot, RowReader, Source};
 use wherry_engine::state::{Checkpoint, KeyRange};
@@ -40,6 +42,7 @@ pub struct MysqlSource {
     control: Pool,
     reader: TableReader,
     lock_tries: u32,
+    names: Arc<Names>,
 }
 
 impl MysqlSource {
@@ -49,8 +52,16 @@ impl MysqlSource {
             control: Pool::new(endpoint.clone(), SessionKind::Control, CONTROL_SESSIONS),
             reader: TableReader::new(readers),
             lock_tries: exact::LOCK_TRIES,
+            names: Arc::default(),
             endpoint,
         }
+    }
+
+    /// Writes these names of the target into every table that is read.
+    #[must_use]
+    pub fn with_names(mut self, names: Arc<Names>) -> MysqlSource {
+        self.names = names;
+        self
     }
 
     /// Asks for a lock on exact tables this often before writers count as never pausing.
@@ -73,7 +84,9 @@ impl RowReader for MysqlSource {
         after: Option<&Row>,
         row_count: u64,
     ) -> Result<Option<Row>, Fault> {
-        self.reader.key_after(table, after, row_count).await
+        self.reader
+            .key_after(&table.at_source(), after, row_count)
+            .await
     }
 
     async fn read_range(
@@ -82,11 +95,13 @@ impl RowReader for MysqlSource {
         range: &KeyRange,
         rows: &RowSender,
     ) -> Result<(), Fault> {
-        self.reader.read_range(table, range, rows).await
+        self.reader
+            .read_range(&table.at_source(), range, rows)
+            .await
     }
 
     async fn read_keys(&self, table: &Table, keys: &[Row]) -> Result<Vec<Row>, Fault> {
-        self.reader.read_keys(table, keys).await
+        self.reader.read_keys(&table.at_source(), keys).await
     }
 }
 
@@ -125,6 +140,7 @@ impl Source for MysqlSource {
         let is_selected = |name: &TableName| selection.includes(name);
         let mut refused = catalog::refusals(&tables, &foreign_keys, &is_selected);
         if refused.is_empty() {
+            self.names.apply(&mut tables).await?;
             return Ok(Catalog { databases, tables });
         }
         Err(refused.swap_remove(0))
@@ -155,7 +171,9 @@ impl Source for MysqlSource {
     }
 
     async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault> {
-        exact::open(&self.endpoint, tables, self.lock_tries).await
+        let mut snapshot = exact::open(&self.endpoint, tables, self.lock_tries).await?;
+        self.names.apply(&mut snapshot.tables).await?;
+        Ok(Box::new(snapshot))
     }
 
     async fn stream(

@@ -50,7 +50,7 @@ impl Inner {
 
 /// Compares a table with the target's own; `None` where the target has none.
 pub(super) async fn fit_in(session: &mut Session, table: &Table) -> Result<Option<Fit>, Fault> {
-    let name = &table.name;
+    let name = table.target_name();
     let mut found = survey(session, Scope::Tables(std::slice::from_ref(name))).await?;
     if let Some(fault) = found.refused.pop() {
         return Ok(Some(Fit {
@@ -91,7 +91,7 @@ fn fit(source: &Table, own: &Table) -> Fit {
     }
     check_identity(source, own, &mut fit);
     for (index, column) in source.columns.iter().enumerate() {
-        match column_of(own, &column.name) {
+        match column_of(own, column.target_name()) {
             None if is_key_column(source, index) => fit
                 .problems
                 .push(format!("key column `{}` is missing", column.name)),
@@ -159,7 +159,7 @@ fn same_key(source: &Table, key: &Key, own: &Table, other: &Key) -> bool {
         key.parts
             .iter()
             .map(|part| {
-                let name = table.columns[part.column].name.to_lowercase();
+                let name = table.columns[part.column].target_name().to_lowercase();
                 (name, part.prefix)
             })
             .collect()
@@ -184,11 +184,12 @@ fn is_in_a_key(table: &Table, column: usize) -> bool {
         .any(|key| key.parts.iter().any(|part| part.column == column))
 }
 
+/// Both tables under the names of the target.
 fn column_of<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
     table
         .columns
         .iter()
-        .find(|column| column.name.eq_ignore_ascii_case(name))
+        .find(|column| column.target_name().eq_ignore_ascii_case(name))
 }
 
 /// Why values of one column cannot live in the other as they are.
@@ -329,6 +330,7 @@ mod tests {
             collation: None,
             generated: false,
             auto_increment: false,
+            in_target: None,
         }
     }
 
@@ -357,6 +359,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            in_target: None,
         }
     }
 

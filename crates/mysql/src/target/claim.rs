@@ -35,6 +35,7 @@ impl Inner {
             .map_err(SessionError::into_fault)?;
         session.set_activity(self.activity.clone());
         session.set_label("take the task over");
+        self.check_names().await?;
         self.create_state(&mut session).await?;
         let epoch = self.raise_epoch(&mut session).await?;
         self.wait_for_ddl(&mut session).await?;

@@ -7,7 +7,7 @@ use super::Inner;
 use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
-use crate::ddl::{Role, StatementKind, carried, plain_alter};
+use crate::ddl::{Context, Role, StatementKind, carried, plain_alter, rewrite_names};
 use crate::session::SessionKind;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{Stopped, TableStage, TableState};
@@ -79,13 +79,7 @@ impl Inner {
                 return Ok(plan);
             }
         }
-        let like = request
-            .statement
-            .tables()
-            .find(|(role, _)| *role == Role::Other)
-            .map(|(_, table)| table)
-            .filter(|_| request.statement.kind == StatementKind::CreateTableLike);
-        let like_stored = match &like {
+        let like_stored = match &like_of(request) {
             Some(name) => match self.stored_table(name).await? {
                 Some(stored) => Some(stored),
                 None => {
@@ -97,8 +91,8 @@ impl Inner {
             },
             None => None,
         };
-        if !request.resumed && !request.statement.or_replace && self.is_in_the_way(&subject).await?
-        {
+        let there = request.names.table(&subject);
+        if !request.resumed && !request.statement.or_replace && self.is_in_the_way(&there).await? {
             let refusal = cannot_carry(
                 &subject,
                 "the target has a table of this name that is not Wherry's",
@@ -120,7 +114,7 @@ impl Inner {
             .create_statement(request, &subject, like_stored.as_ref())
             .await?;
         if request.statement.or_replace {
-            plan.legs.push(drop_leg(&subject));
+            plan.legs.push(drop_leg(request, &subject));
         }
         plan.legs.push(Leg {
             sql,
@@ -128,8 +122,9 @@ impl Inner {
             test: if request.statement.or_replace {
                 Test::Repeatable
             } else {
-                Test::Made(subject.clone())
+                Test::Made(there.clone())
             },
+            there,
         });
         self.define(request, &mut plan, table, TableStage::Complete)?;
         plan.states.push(self.state.set_made(&subject, true));
@@ -148,15 +143,22 @@ impl Inner {
             return Ok(carried(
                 &request.ddl.statement,
                 &request.statement,
-                &TableName::clone,
+                &|name| request.names.table(name),
             ));
         };
         let table = &like.state.table;
         let definition = self
             .translate(&table.definition, &table.name, like.dialect)
             .await?;
+        let definition = definition
+            .map_names(
+                subject,
+                &request.names,
+                &Context::new(&table.name.database, self.dialect().await?),
+            )
+            .map_err(|refusal| Fault::from(refusal).table(subject))?;
         Ok(definition.render(&crate::ddl::definition::RenderOptions {
-            name: subject,
+            name: &request.names.table(subject),
             keys: crate::ddl::definition::Keys::All,
             foreign_keys: false,
             auto_increment: false,
@@ -215,18 +217,19 @@ impl Inner {
                 return Ok(plan);
             }
         };
+        let there = request.names.table(&subject);
+        let there_renamed = request.names.table(&renamed);
         plan.legs.push(Leg {
-            sql: carried(
-                &request.ddl.statement,
-                &request.statement,
-                &TableName::clone,
-            ),
+            sql: carried(&request.ddl.statement, &request.statement, &|name| {
+                request.names.table(name)
+            }),
             table: subject.clone(),
-            test: if renamed == subject {
-                Test::Changed(subject.clone())
+            test: if there_renamed == there {
+                Test::Changed(there.clone())
             } else {
-                Test::Renamed(subject.clone(), renamed.clone())
+                Test::Renamed(there.clone(), there_renamed)
             },
+            there,
         });
         if renamed != subject {
             plan.states
@@ -241,7 +244,7 @@ impl Inner {
         let mut plan = Plan::default();
         for subject in request.statement.subjects() {
             if request.tracked(&subject).is_some() {
-                plan.legs.push(drop_leg(&subject));
+                plan.legs.push(drop_leg(request, &subject));
                 plan.states.extend(self.state.forget_table(&subject));
                 plan.effects.push(DdlEffect::Gone(subject));
             }
@@ -270,10 +273,12 @@ impl Inner {
                 self.plan_leave(request, &mut plan, &old, &origin);
                 continue;
             }
+            let (from, to) = (request.names.table(&old), request.names.table(&new));
             plan.legs.push(Leg {
-                sql: format!("RENAME TABLE {old} TO {new}"),
+                sql: format!("RENAME TABLE {from} TO {to}"),
                 table: old.clone(),
-                test: Test::Renamed(old.clone(), new.clone()),
+                test: Test::Renamed(from.clone(), to),
+                there: from,
             });
             origins.push((new, origin));
         }
@@ -304,6 +309,7 @@ impl Inner {
             };
             let mut state = stored.state.clone();
             state.table.name = name.clone();
+            request.names.apply(&mut state.table);
             state.start = request.ddl.end.clone();
             plan.states.push(self.put_table(&state, stored.dialect)?);
             match &state.stopped {
@@ -362,14 +368,20 @@ impl Inner {
         }
         let tables: Vec<TableName> = made.into_iter().map(|state| state.table.name).collect();
         for table in &tables {
-            plan.legs.push(drop_leg(table));
+            plan.legs.push(drop_leg(request, table));
             plan.states.extend(self.state.forget_table(table));
             plan.effects.push(DdlEffect::Gone(table.clone()));
         }
-        if self.holds_only(database, &tables).await? {
+        let there = request.names.database(database);
+        let dropped: Vec<TableName> = tables
+            .iter()
+            .map(|table| request.names.table(table))
+            .collect();
+        if !request.names.is_shared(database, &there) && self.holds_only(&there, &dropped).await? {
             plan.legs.push(Leg {
-                sql: format!("DROP DATABASE IF EXISTS {}", quote(database)),
+                sql: format!("DROP DATABASE IF EXISTS {}", quote(&there)),
                 table: TableName::new(database, ""),
+                there: TableName::new(there, ""),
                 test: Test::Tolerant,
             });
         }
@@ -386,8 +398,11 @@ impl Inner {
         let rows = session.query(sql).await.map_err(Fault::from)?;
         session.close().await;
         Ok((0..rows.rows.len()).all(|row| {
-            rows.text(row, 0)
-                .is_some_and(|name| tables.iter().any(|table| table.table == name))
+            rows.text(row, 0).is_some_and(|name| {
+                tables
+                    .iter()
+                    .any(|table| table.database == database && table.table == name)
+            })
         }))
     }
 
@@ -436,6 +451,8 @@ impl Inner {
         table: Table,
         stage: TableStage,
     ) -> Result<(), Fault> {
+        let mut table = table;
+        request.names.apply(&mut table);
         let state = TableState {
             table,
             start: request.ddl.end.clone(),
@@ -463,8 +480,10 @@ impl Inner {
         }
         let position = &request.ddl.begin;
         if !request.stored.contains_key(table) {
+            let mut unknown = unknown_table(table);
+            request.names.apply(&mut unknown);
             let stub = TableState {
-                table: unknown_table(table),
+                table: unknown,
                 start: request.ddl.end.clone(),
                 stage: TableStage::Planned,
                 stopped: Some(Stopped {
@@ -486,6 +505,15 @@ fn subject_of(request: &Request<'_>) -> Option<TableName> {
     request.statement.subjects().next()
 }
 
+/// The table that a `CREATE TABLE ... LIKE` names as its model.
+fn like_of(request: &Request<'_>) -> Option<TableName> {
+    let mut tables = request.statement.tables();
+    let other = tables.find(|(role, _)| *role == Role::Other);
+    other
+        .map(|(_, table)| table)
+        .filter(|_| request.statement.kind == StatementKind::CreateTableLike)
+}
+
 /// A table of which only the name is known.
 fn unknown_table(name: &TableName) -> Table {
     Table {
@@ -498,6 +526,7 @@ fn unknown_table(name: &TableName) -> Table {
         row_count_estimate: 0,
         byte_count_estimate: 0,
         adopted: None,
+        in_target: None,
     }
 }
 
@@ -511,10 +540,12 @@ pub(super) fn cannot_carry(table: &TableName, reason: &str) -> Fault {
     .table(table)
 }
 
-fn drop_leg(table: &TableName) -> Leg {
+fn drop_leg(request: &Request<'_>, table: &TableName) -> Leg {
+    let there = request.names.table(table);
     Leg {
-        sql: format!("DROP TABLE IF EXISTS {table}"),
+        sql: format!("DROP TABLE IF EXISTS {there}"),
         table: table.clone(),
+        there,
         test: Test::Repeatable,
     }
 }
@@ -527,9 +558,11 @@ fn plan_truncate(request: &Request<'_>) -> Plan {
             .tracked(&subject)
             .is_some_and(|stored| stored.state.stopped.is_none());
         if follows {
+            let there = request.names.table(&subject);
             plan.legs.push(Leg {
-                sql: format!("TRUNCATE TABLE {subject}"),
+                sql: format!("TRUNCATE TABLE {there}"),
                 table: subject,
+                there,
                 test: Test::Repeatable,
             });
         }
@@ -544,8 +577,11 @@ fn plan_database(request: &Request<'_>) -> Plan {
     let database = named.unwrap_or(&request.ddl.default_database);
     if request.selection.includes_database(database) {
         plan.legs.push(Leg {
-            sql: request.ddl.statement.clone(),
+            sql: rewrite_names(&request.ddl.statement, &request.statement, &|name| {
+                request.names.table(name)
+            }),
             table: TableName::new(database, ""),
+            there: TableName::new(request.names.database(database), ""),
             test: Test::Tolerant,
         });
     }

@@ -12,20 +12,23 @@ use super::store::{StoredTable, checkpoint_texts};
 use super::transaction::CommitError;
 use crate::ddl::{Context, Statement, classify};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::Checkpoint;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Ddl, Fault, TableName};
+use wherry_model::{Ddl, Fault, NameMap, TableName};
 
 /// One statement in the target. A list of tables or renames has one leg for each.
 pub(super) struct Leg {
     pub(super) sql: String,
     /// The table that stops when the statement is refused.
     pub(super) table: TableName,
+    /// Its name in the target.
+    pub(super) there: TableName,
     pub(super) test: Test,
 }
 
-/// How to tell after a crash whether a leg ran.
+/// How to tell after a crash whether a leg ran. Names are those of the target.
 pub(super) enum Test {
     /// It did when the table exists.
     Made(TableName),
@@ -64,6 +67,7 @@ pub(super) struct Request<'a> {
     pub(super) stored: BTreeMap<TableName, StoredTable>,
     /// An earlier try got as far as its intent.
     pub(super) resumed: bool,
+    pub(super) names: Arc<NameMap>,
 }
 
 impl Request<'_> {
@@ -106,6 +110,7 @@ impl Inner {
             selection,
             stored: self.stored_tables(ddl).await?,
             resumed: !intents.is_empty(),
+            names: self.names.map().await?,
         };
         let mut plan = self.plan(&request).await?;
         let intents = if request.resumed {
@@ -210,7 +215,7 @@ impl Inner {
         request: &Request<'_>,
         leg: &Leg,
     ) -> Result<Result<(), Fault>, Fault> {
-        prepare_road(road, request.ddl, &leg.table.database, &self.source_version).await?;
+        prepare_road(road, request.ddl, &leg.there.database, &self.source_version).await?;
         let label = format!("carry a definition of {}", leg.table);
         let Err(error) = road.run(&label, &leg.sql).await else {
             return Ok(Ok(()));

@@ -169,6 +169,7 @@ mod tests {
             collation: None,
             generated,
             auto_increment: false,
+            in_target: None,
         };
         Table {
             name: TableName::new("a", "t"),
@@ -180,6 +181,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            in_target: None,
         }
     }
 

@@ -124,7 +124,7 @@ impl Writer<'_> {
     /// True where a row has this one's key. It was deleted before, so then it is this one.
     async fn is_there(&mut self, table: &Table, row: &Row) -> Result<bool, WriteFault> {
         let key = key_of(table, row).ok_or_else(|| unexplained_conflict(table))?;
-        let mut sql = format!("SELECT 1 FROM {} WHERE ", table.name).into_bytes();
+        let mut sql = format!("SELECT 1 FROM {} WHERE ", table.target_name()).into_bytes();
         push_key_condition(&mut sql, table, &key);
         sql.extend_from_slice(b" FOR UPDATE");
         Ok(!self.ask(table, sql).await?.is_empty())

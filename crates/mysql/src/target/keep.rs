@@ -60,9 +60,13 @@ impl Inner {
             begin += count;
             // Sets a column to itself, which changes nothing: unlike IGNORE it hides no error.
             if let Some(column) = table.written_columns().next() {
-                let name = quote(&table.columns[column].name);
+                let name = quote(table.columns[column].target_name());
                 sql.extend_from_slice(
-                    format!(" ON DUPLICATE KEY UPDATE {name}={}.{name}", table.name).as_bytes(),
+                    format!(
+                        " ON DUPLICATE KEY UPDATE {name}={}.{name}",
+                        table.target_name()
+                    )
+                    .as_bytes(),
                 );
             }
             if sql.len() >= self.packet_bytes_max() {

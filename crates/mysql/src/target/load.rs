@@ -293,7 +293,7 @@ impl Inner {
         let Some(key) = key_of(table, &row) else {
             return Err(same_key(table));
         };
-        let mut sql = format!("SELECT 1 FROM {} WHERE ", table.name).into_bytes();
+        let mut sql = format!("SELECT 1 FROM {} WHERE ", table.target_name()).into_bytes();
         crate::literal::push_key_condition(&mut sql, table, &key);
         sql.extend_from_slice(b" FOR UPDATE");
         let found = session
@@ -382,7 +382,10 @@ impl Inner {
             let mut transaction = self.begin().await?;
             let outcome = transaction
                 .session()
-                .execute(format!("DELETE FROM {} LIMIT {EMPTY_ROWS}", table.name))
+                .execute(format!(
+                    "DELETE FROM {} LIMIT {EMPTY_ROWS}",
+                    table.target_name()
+                ))
                 .await
                 .map_err(|error| fault::row_fault(error, &table.name))?;
             transaction
@@ -432,7 +435,7 @@ fn load_statement(table: &Table) -> Vec<u8> {
     let mut set = Vec::new();
     for index in table.written_columns() {
         let column = &table.columns[index];
-        let name = quote(&column.name);
+        let name = quote(column.target_name());
         // A binary string is refused as JSON.
         if column.kind == ColumnKind::Json {
             columns.push(format!("@v{index}"));
@@ -453,7 +456,7 @@ fn load_statement(table: &Table) -> Vec<u8> {
     format!(
         "LOAD DATA LOCAL INFILE 'wherry' INTO TABLE {} CHARACTER SET binary \
          FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({}){set}",
-        table.name,
+        table.target_name(),
         columns.join(",")
     )
     .into_bytes()

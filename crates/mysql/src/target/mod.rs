@@ -17,6 +17,7 @@ mod feed;
 mod idempotent;
 mod keep;
 mod load;
+mod names;
 mod nature;
 mod owed;
 mod precheck;
@@ -32,6 +33,7 @@ mod writer;
 
 use crate::ddl::Dialect;
 use crate::flavour::ServerVersion;
+use crate::names::Names;
 use crate::reader::{TableReader, read_range_in};
 use crate::session::{Activity, Endpoint, Pool, Session, SessionError, SessionKind};
 use async_trait::async_trait;
@@ -95,12 +97,22 @@ struct Inner {
     packet_bytes: AtomicUsize,
     local_infile_off: AtomicBool,
     last_checkpoint: Mutex<Option<Checkpoint>>,
+    names: Arc<Names>,
     /// One change of a definition at a time.
     road: tokio::sync::Mutex<()>,
 }
 
 impl MysqlTarget {
+    /// A target in which every name is that of the source.
     pub fn new(endpoint: Endpoint, options: TargetOptions) -> MysqlTarget {
+        MysqlTarget::with_names(endpoint, options, Arc::default())
+    }
+
+    pub fn with_names(
+        endpoint: Endpoint,
+        options: TargetOptions,
+        names: Arc<Names>,
+    ) -> MysqlTarget {
         let activity = Arc::new(Activity::default());
         let sessions = options.workers + options.writers + SPARE_SESSIONS;
         let pool =
@@ -121,6 +133,7 @@ impl MysqlTarget {
                 packet_bytes: AtomicUsize::new(DEFAULT_PACKET_BYTES),
                 local_infile_off: AtomicBool::new(false),
                 last_checkpoint: Mutex::new(None),
+                names,
                 road: tokio::sync::Mutex::new(()),
             }),
         }
@@ -143,6 +156,11 @@ impl Inner {
         let version = self.session().await?.version().clone();
         *known = Some(version.clone());
         Ok(version)
+    }
+
+    /// What the target calls this table of the source.
+    async fn target_name(&self, table: &TableName) -> Result<TableName, Fault> {
+        Ok(self.names.map().await?.table(table))
     }
 
     async fn dialect(&self) -> Result<Dialect, Fault> {

@@ -143,7 +143,12 @@ impl Inner {
                 )]);
             }
         }
-        for database in &selection.databases {
+        let names = self.names.map().await?;
+        let databases = selection.databases.iter();
+        for database in &databases
+            .flat_map(|name| names.databases_of(name))
+            .collect::<Vec<_>>()
+        {
             if let Some(error) = try_database(session, database).await? {
                 return Ok(vec![CheckItem::fail(
                     ID,
@@ -170,7 +175,8 @@ impl Inner {
             if selection.policy_of(&table.name) == ConflictPolicy::Keep {
                 continue;
             }
-            if holds_rows(session, &table.name).await? && !self.is_made(&table.name).await? {
+            if holds_rows(session, table.target_name()).await? && !self.is_made(&table.name).await?
+            {
                 foreign.push(table.name.to_string());
             }
         }
@@ -304,7 +310,7 @@ async fn check_names(session: &mut Session, tables: &[Table]) -> Result<CheckIte
     let mut colliding = Vec::new();
     let mut upper = Vec::new();
     for table in tables {
-        let name = table.name.to_string();
+        let name = table.target_name().to_string();
         let folded = name.to_lowercase();
         if folded != name {
             upper.push(name.clone());

@@ -16,10 +16,22 @@ use wherry_model::name::quote;
 use wherry_model::{Fault, Table, TableName};
 
 impl Inner {
-    /// Makes the database with its character set; one that exists is taken as it is.
+    /// Makes the database with its character set, and every other one that its tables go to; one
+    /// that exists is taken as it is.
     pub(super) async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
+        for name in self.names.map().await?.databases_of(&database.name) {
+            self.create_database_as(&name, database).await?;
+        }
+        Ok(())
+    }
+
+    async fn create_database_as(
+        &self,
+        name: &str,
+        database: &DatabaseDefinition,
+    ) -> Result<(), Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
-        let there = read_databases(&mut session, std::slice::from_ref(&database.name)).await?;
+        let there = read_databases(&mut session, &[name.to_owned()]).await?;
         session.close().await;
         if !there.is_empty() {
             return Ok(());
@@ -27,7 +39,7 @@ impl Inner {
         let mut road = self.open_road().await?;
         let sql = format!(
             "CREATE DATABASE IF NOT EXISTS {} DEFAULT CHARACTER SET {} COLLATE {}",
-            quote(&database.name),
+            quote(name),
             quote(&database.charset),
             quote(&database.collation)
         );
@@ -38,8 +50,7 @@ impl Inner {
             return Err(Fault::operator(
                 "TGT-030",
                 format!(
-                    "could not create database `{}`: {}",
-                    database.name,
+                    "could not create database `{name}`: {}",
                     fault::redacted(&error)
                 ),
             )
@@ -53,24 +64,24 @@ impl Inner {
         if table.adopted.is_some() {
             return Ok(());
         }
-        let name = &table.name;
+        let (name, there) = (&table.name, table.target_name());
         let definition = self.definition_for_target(table).await?;
         let Some(stored) = self.stored_table(name).await? else {
             return Err(fault::state_moved("the table is not planned").table(name));
         };
         let mut road = self.open_road().await?;
         if !stored.made {
-            if holds_rows(road.session(), name).await? {
+            if holds_rows(road.session(), there).await? {
                 return Err(not_empty(name));
             }
             // Written before the table is touched, so that a restart knows whose it is.
             self.write_state(&[self.state.set_made(name, true)]).await?;
         }
-        prepare_for_definitions(&mut road, name).await?;
-        road.change(name, format!("DROP TABLE IF EXISTS {name}"))
+        prepare_for_definitions(&mut road, there).await?;
+        road.change(name, format!("DROP TABLE IF EXISTS {there}"))
             .await?;
         let sql = definition.render(&RenderOptions {
-            name,
+            name: there,
             keys: if defer {
                 Keys::WithoutDeferrable
             } else {
@@ -89,8 +100,9 @@ impl Inner {
             return Ok(());
         };
         if stored.made {
+            let there = stored.state.table.target_name();
             let mut road = self.open_road().await?;
-            road.change(table, format!("DROP TABLE IF EXISTS {table}"))
+            road.change(table, format!("DROP TABLE IF EXISTS {there}"))
                 .await?;
             road.close().await?;
         }
@@ -104,10 +116,10 @@ impl Inner {
         if table.adopted.is_some() {
             return Ok(());
         }
-        let name = &table.name;
+        let (name, there) = (&table.name, table.target_name());
         let wanted = self.definition_for_target(table).await?;
         let mut road = self.open_road().await?;
-        let present = self.definition_in_target(name).await?;
+        let present = self.definition_in_target(name, there).await?;
         let clauses: Vec<String> = wanted
             .keys
             .iter()
@@ -116,8 +128,8 @@ impl Inner {
             .map(|key| format!("ADD {}", key.text))
             .collect();
         if !clauses.is_empty() {
-            prepare_for_definitions(&mut road, name).await?;
-            road.change(name, format!("ALTER TABLE {name} {}", clauses.join(", ")))
+            prepare_for_definitions(&mut road, there).await?;
+            road.change(name, format!("ALTER TABLE {there} {}", clauses.join(", ")))
                 .await?;
         }
         road.close().await
@@ -129,13 +141,13 @@ impl Inner {
         if table.adopted.is_some() {
             return Ok(());
         }
-        let name = &table.name;
+        let (name, there) = (&table.name, table.target_name());
         let wanted = self.definition_for_target(table).await?;
         if wanted.foreign_keys.is_empty() {
             return Ok(());
         }
         let mut road = self.open_road().await?;
-        let present = self.definition_in_target(name).await?;
+        let present = self.definition_in_target(name, there).await?;
         let mut missing = wanted;
         missing.foreign_keys.retain(|key| {
             !present
@@ -148,7 +160,7 @@ impl Inner {
                 .set_label(format!("prove foreign keys of {name}"));
             let rows = road
                 .session()
-                .query(key.orphan_count_sql(name))
+                .query(key.orphan_count_sql(there))
                 .await
                 .map_err(|error| fault::ddl_fault(error, name))?;
             let count = rows.text(0, 0).unwrap_or("0").to_owned();
@@ -164,8 +176,8 @@ impl Inner {
                 .table(name));
             }
         }
-        if let Some(sql) = missing.foreign_keys_alter(name) {
-            prepare_for_definitions(&mut road, name).await?;
+        if let Some(sql) = missing.foreign_keys_alter(there) {
+            prepare_for_definitions(&mut road, there).await?;
             road.change(name, sql).await?;
         }
         road.close().await
@@ -181,7 +193,7 @@ impl Inner {
         let mut found = Vec::new();
         for table in tables {
             let name = &table.name;
-            let Some(text) = neutral_definition(&mut session, name).await? else {
+            let Some(text) = neutral_definition(&mut session, table.target_name()).await? else {
                 found.push(SchemaDifference {
                     table: name.clone(),
                     description: "table is missing in the target".to_owned(),
@@ -189,9 +201,10 @@ impl Inner {
                 });
                 continue;
             };
-            let differences =
-                rules::diff(&table.definition, &text, name, self.source_dialect(), to)
-                    .map_err(|refusal| Fault::from(refusal).table(name))?;
+            let source = self.source_definition(table).await?;
+            let there = table.target_name();
+            let differences = rules::diff(&source, &text, there, self.source_dialect(), to)
+                .map_err(|refusal| Fault::from(refusal).table(name))?;
             found.extend(differences.into_iter().map(|difference| {
                 SchemaDifference {
                     table: name.clone(),
@@ -213,11 +226,12 @@ impl Inner {
         table: &TableName,
         next: u64,
     ) -> Result<(), Fault> {
+        let there = self.target_name(table).await?;
         let mut road = self.open_road().await?;
-        let present = self.definition_in_target(table).await?;
+        let present = self.definition_in_target(table, &there).await?;
         let has_counter = present.columns.iter().any(|column| column.auto_increment);
         if has_counter && present.auto_increment().unwrap_or(1) < next {
-            road.change(table, format!("ALTER TABLE {table} AUTO_INCREMENT={next}"))
+            road.change(table, format!("ALTER TABLE {there} AUTO_INCREMENT={next}"))
                 .await?;
         }
         road.close().await
@@ -237,7 +251,41 @@ impl Inner {
         } else {
             Dialect::Source
         };
-        self.translate(&table.definition, name, dialect).await
+        let definition = self.translate(&table.definition, name, dialect).await?;
+        self.named(name, &definition).await
+    }
+
+    /// A definition in the target's SQL, under the names that the target has for it.
+    pub(super) async fn named(
+        &self,
+        table: &TableName,
+        definition: &Definition,
+    ) -> Result<Definition, Fault> {
+        let names = self.names.map().await?;
+        let context = Context::new(&table.database, self.dialect().await?);
+        definition
+            .map_names(table, &names, &context)
+            .map_err(|refusal| Fault::from(refusal).table(table))
+    }
+
+    /// The text of a definition in the source's SQL, under the names of the target.
+    async fn source_definition(&self, table: &Table) -> Result<String, Fault> {
+        let names = self.names.map().await?;
+        if names.is_identity() {
+            return Ok(table.definition.clone());
+        }
+        let context = Context::new(&table.name.database, self.source_dialect());
+        let definition = Definition::parse(&table.definition, &context)
+            .map_err(|error| Fault::from(error).table(&table.name))?;
+        let named = definition
+            .map_names(&table.name, &names, &context)
+            .map_err(|refusal| Fault::from(refusal).table(&table.name))?;
+        Ok(named.render(&RenderOptions {
+            name: table.target_name(),
+            keys: Keys::All,
+            foreign_keys: true,
+            auto_increment: true,
+        }))
     }
 
     pub(super) async fn translate(
@@ -261,21 +309,25 @@ impl Inner {
         Ok(definition.map_references(&TableName::clone))
     }
 
-    /// The definition that the target has now.
-    pub(super) async fn definition_in_target(&self, name: &TableName) -> Result<Definition, Fault> {
+    /// The definition that the target has now for table `name` of the source, under its own names.
+    pub(super) async fn definition_in_target(
+        &self,
+        name: &TableName,
+        there: &TableName,
+    ) -> Result<Definition, Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
-        let text = neutral_definition(&mut session, name).await?;
+        let text = neutral_definition(&mut session, there).await?;
         session.close().await;
         let Some(text) = text else {
             return Err(Fault::operator(
                 "TGT-033",
-                format!("table {name} is gone from the target"),
+                format!("table {there} is gone from the target"),
             )
             .hint("Start the table again; Wherry makes it anew.")
             .table(name));
         };
         let to = self.dialect().await?;
-        Definition::parse(&text, &Context::new(&name.database, to))
+        Definition::parse(&text, &Context::new(&there.database, to))
             .map_err(|error| Fault::from(error).table(name))
     }
 }

@@ -97,10 +97,17 @@ impl Inner {
         run: &DryRun<'_>,
     ) -> Result<Table, ShadowFault> {
         let shadow = self.shadow_database();
-        self.make_shadow_database(session, &shadow, &run.subject.database)
+        let names = self.names.map().await?;
+        let like_database = names.table(run.subject).database;
+        self.make_shadow_database(session, &shadow, &like_database)
             .await?;
-        let subject = TableName::new(shadow.as_str(), run.subject.table.as_str());
-        let renamed = TableName::new(shadow.as_str(), run.renamed.table.as_str());
+        // A server that folds names would call the copy otherwise than it was asked to.
+        let in_shadow = |name: &TableName| match names.target_folds() {
+            true => TableName::new(shadow.as_str(), name.table.to_lowercase()),
+            false => TableName::new(shadow.as_str(), name.table.as_str()),
+        };
+        let subject = in_shadow(run.subject);
+        let renamed = in_shadow(run.renamed);
         let like = TableName::new(shadow.as_str(), LIKE_NAME);
         if let Some(before) = run.before {
             self.make_copy(session, before, &subject).await?;

@@ -34,9 +34,14 @@ pub(super) fn key_of(table: &Table, row: &Row) -> Option<Row> {
 pub(super) fn insert_head(table: &Table) -> Vec<u8> {
     let columns: Vec<String> = table
         .written_columns()
-        .map(|column| quote(&table.columns[column].name))
+        .map(|column| quote(table.columns[column].target_name()))
         .collect();
-    format!("INSERT INTO {} ({}) VALUES ", table.name, columns.join(",")).into_bytes()
+    format!(
+        "INSERT INTO {} ({}) VALUES ",
+        table.target_name(),
+        columns.join(",")
+    )
+    .into_bytes()
 }
 
 /// `(value, ..)` of an encoded row with all columns.
@@ -115,9 +120,11 @@ fn key_statements(verb: &str, table: &Table, keys: &[Row]) -> Vec<(Vec<u8>, usiz
             count = 0;
         }
         if count == 0 {
-            text.extend_from_slice(format!("{verb} FROM {} WHERE ", table.name).as_bytes());
+            text.extend_from_slice(
+                format!("{verb} FROM {} WHERE ", table.target_name()).as_bytes(),
+            );
             if let Some(column) = listed {
-                text.extend_from_slice(quote(&column.name).as_bytes());
+                text.extend_from_slice(quote(column.target_name()).as_bytes());
                 text.extend_from_slice(b" IN (");
             }
         } else {
@@ -170,14 +177,14 @@ pub(super) fn update_exact(table: &Table, before: &Row, after: &Row) -> Vec<u8> 
 }
 
 pub(super) fn delete_exact(table: &Table, before: &Row) -> Vec<u8> {
-    let mut text = format!("DELETE FROM {} WHERE ", table.name).into_bytes();
+    let mut text = format!("DELETE FROM {} WHERE ", table.target_name()).into_bytes();
     push_exact_condition(&mut text, table, before);
     text.extend_from_slice(b" LIMIT 1");
     text
 }
 
 fn update_head(table: &Table, after: &Row) -> Vec<u8> {
-    let mut text = format!("UPDATE {} SET ", table.name).into_bytes();
+    let mut text = format!("UPDATE {} SET ", table.target_name()).into_bytes();
     let mut first = true;
     for (index, (column, value)) in table.columns.iter().zip(after.values()).enumerate() {
         if !table.is_written(index) {
@@ -187,7 +194,7 @@ fn update_head(table: &Table, after: &Row) -> Vec<u8> {
             text.push(b',');
         }
         first = false;
-        text.extend_from_slice(quote(&column.name).as_bytes());
+        text.extend_from_slice(quote(column.target_name()).as_bytes());
         text.push(b'=');
         push_value_literal(&mut text, column, value);
     }
@@ -210,7 +217,7 @@ fn push_exact_condition(out: &mut Vec<u8>, table: &Table, row: &Row) {
 }
 
 fn push_exact_comparison(out: &mut Vec<u8>, column: &Column, value: Option<&[u8]>) {
-    let name = quote(&column.name);
+    let name = quote(column.target_name());
     let Some(bytes) = value else {
         out.extend_from_slice(format!("{name} IS NULL").as_bytes());
         return;
@@ -303,7 +310,7 @@ pub(super) fn select_holders(table: &Table, rows: &[&Row], select_list: &str) ->
                 count = 0;
             }
             if count == 0 {
-                let head = format!("SELECT {select_list} FROM {} WHERE ", table.name);
+                let head = format!("SELECT {select_list} FROM {} WHERE ", table.target_name());
                 text.extend_from_slice(head.as_bytes());
             } else {
                 text.extend_from_slice(b" OR ");
@@ -335,11 +342,11 @@ pub(super) fn insert_or_find(
     select_list: &str,
 ) -> Option<(Vec<u8>, Vec<u8>)> {
     let identity = table.identity()?;
-    let kept = quote(&table.columns[table.written_columns().next()?].name);
+    let kept = quote(table.columns[table.written_columns().next()?].target_name());
     let mut lengths = Vec::new();
     let mut conditions = Vec::new();
     for (index, part) in identity.parts.iter().enumerate() {
-        let name = quote(&table.columns[part.column].name);
+        let name = quote(table.columns[part.column].target_name());
         lengths.push(format!("LENGTH(@wherry_{index}:={name})"));
         conditions.push(format!("{name}=@wherry_{index}"));
     }
@@ -352,7 +359,7 @@ pub(super) fn insert_or_find(
     );
     let find = format!(
         "SELECT {select_list} FROM {} WHERE {} FOR UPDATE",
-        table.name,
+        table.target_name(),
         conditions.join(" AND ")
     );
     Some((insert, find.into_bytes()))
@@ -373,6 +380,7 @@ mod tests {
             collation: None,
             generated,
             auto_increment: false,
+            in_target: None,
         }
     }
 
@@ -408,6 +416,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            in_target: None,
         }
     }
 

@@ -79,7 +79,7 @@ impl Writer<'_> {
             }
             ChangeKind::Delete { before } => {
                 let key = identity_of(table, before)?;
-                let mut sql = format!("DELETE FROM {} WHERE ", table.name).into_bytes();
+                let mut sql = format!("DELETE FROM {} WHERE ", table.target_name()).into_bytes();
                 push_key_condition(&mut sql, table, &key);
                 match self.one(table, &sql).await? {
                     Some(1) => return Ok(()),

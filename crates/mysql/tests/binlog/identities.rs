@@ -127,6 +127,7 @@ fn text_table(charset: &str, collation: &str, prefix: Option<u32>) -> Arc<Table>
         collation: Some(collation.to_owned()),
         generated: false,
         auto_increment: false,
+        in_target: None,
     };
     let key = Key {
         name: "PRIMARY".to_owned(),
@@ -149,6 +150,7 @@ fn text_table(charset: &str, collation: &str, prefix: Option<u32>) -> Arc<Table>
         row_count_estimate: 0,
         byte_count_estimate: 0,
         adopted: None,
+        in_target: None,
     })
 }
 

@@ -5,6 +5,7 @@ mod definition;
 mod exact;
 mod fence;
 mod load;
+mod names;
 mod state;
 
 use std::sync::Arc;

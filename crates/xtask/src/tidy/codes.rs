@@ -12,8 +12,8 @@ const SHIPPED: [&str; 4] = [
     "crates/cli/src/",
 ];
 const DOCUMENTS: &str = "docs/errors/";
-const AREAS: [&str; 12] = [
-    "CONN", "SRC", "BIN", "DDL", "TGT", "RUN", "LOAD", "STR", "VER", "CUT", "CLI", "TASK",
+const AREAS: [&str; 13] = [
+    "CONN", "SRC", "BIN", "DDL", "TGT", "RUN", "LOAD", "STR", "VER", "CUT", "NAM", "CLI", "TASK",
 ];
 
 pub fn findings(sources: &[SourceFile]) -> Vec<String> {

@@ -291,6 +291,7 @@ mod tests {
             collation: collation.map(str::to_owned),
             generated: false,
             auto_increment: false,
+            in_target: None,
         }
     }
 
@@ -322,6 +323,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            in_target: None,
         }
     }
 

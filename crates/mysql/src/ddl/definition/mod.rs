@@ -4,6 +4,7 @@
 
 mod column;
 mod parse;
+mod rename;
 #[cfg(test)]
 mod tests;
 

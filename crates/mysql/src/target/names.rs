@@ -1,0 +1,53 @@
+//! Names that a task has given its tables must stay for as long as it lives.
+
+use super::Inner;
+use wherry_model::{Fault, NameMap, Phase, Table};
+
+impl Inner {
+    /// Refuses a task file that maps a table otherwise than the task did when it planned it.
+    pub(super) async fn check_names(&self) -> Result<(), Fault> {
+        let Some(task) = self.stored().await? else {
+            return Ok(());
+        };
+        // A plan that was never begun is made anew, with these names.
+        if matches!(task.phase, Phase::Precheck | Phase::Cutover | Phase::Done) {
+            return Ok(());
+        }
+        let names = self.names.map().await?;
+        let changed = task
+            .tables
+            .iter()
+            .find_map(|state| change(&names, &state.table));
+        let Some(change) = changed else {
+            return Ok(());
+        };
+        Err(Fault::input(
+            "NAM-003",
+            format!("the names of a planned table cannot change: {change}"),
+        )
+        .hint("Take back the change of select.mapping or select.capitalization, or begin a new task with another name."))
+    }
+}
+
+/// The first name that is another one now.
+fn change(names: &NameMap, stored: &Table) -> Option<String> {
+    let mut now = stored.clone();
+    names.apply(&mut now);
+    let (before, after) = (stored.target_name(), now.target_name());
+    if before != after {
+        return Some(format!(
+            "table {} was {before} and would be {after}",
+            stored.name
+        ));
+    }
+    let columns = stored.columns.iter().zip(&now.columns);
+    columns
+        .map(|(stored, now)| (&stored.name, stored.target_name(), now.target_name()))
+        .find(|(_, before, after)| before != after)
+        .map(|(column, before, after)| {
+            format!(
+                "column `{column}` of table {} was `{before}` and would be `{after}`",
+                stored.name
+            )
+        })
+}
