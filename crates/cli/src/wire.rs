@@ -130,6 +130,7 @@ pub async fn open(task: &Task) -> Result<Job, Fault> {
         writers: spec.load.writers,
         workers: spec.stream.workers,
         defer_indexes: spec.load.defer_indexes,
+        schema: spec.schema.clone(),
         memory: spec.limits.memory.0,
         cutover: spec.cutover.clone(),
     };

@@ -10,6 +10,7 @@ mod json;
 mod keep;
 mod kill;
 mod matrix;
+mod objects;
 mod odd_values;
 mod online;
 mod planted;

@@ -157,7 +157,7 @@ async fn what_this_version_cannot_carry_is_refused() {
              CREATE DATABASE numbers; CREATE TABLE numbers.t (g INT, id INT AUTO_INCREMENT, PRIMARY KEY (g, id)) ENGINE=MyISAM;
              CREATE DATABASE plain; CREATE TABLE plain.t (id INT PRIMARY KEY) ENGINE=MyISAM;
              CREATE USER poor@'%' IDENTIFIED BY 'poor'; GRANT SELECT ON *.* TO poor@'%';
-             GRANT REPLICATION SLAVE, REPLICATION CLIENT, XA_RECOVER_ADMIN ON *.* TO poor@'%'",
+             GRANT REPLICATION SLAVE, REPLICATION CLIENT, XA_RECOVER_ADMIN, TRIGGER, EVENT ON *.* TO poor@'%'",
         )
         .await
         .expect("data");

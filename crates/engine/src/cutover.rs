@@ -3,6 +3,7 @@
 //! Steps before the fence write only data and counters, and a failure there leaves the source
 //! usable; steps after it only go forward.
 
+use crate::objects::ObjectSync;
 use crate::policy::cancelled;
 use crate::ports::{Source, Target};
 use crate::progress::Board;
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wherry_model::task::{CutoverSpec, StopWrites};
-use wherry_model::{Fault, Phase, Position};
+use wherry_model::task::{CutoverSpec, SchemaSpec, StopWrites};
+use wherry_model::{Class, Fault, Phase, Position};
 
 /// Lag above which a cutover does not begin to stop writes.
 const LAG_MAX_SECONDS: u64 = 5;
@@ -29,6 +30,8 @@ const STRAGGLER_ROUND_COUNT_MAX: usize = 20;
 const QUIET: Duration = Duration::from_secs(3);
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 const COMMAND_TIME_MAX: Duration = Duration::from_secs(300);
+/// Syncs of objects before one that is missing is no matter of lag.
+const OBJECT_ROUND_COUNT_MAX: usize = 3;
 const POLL: Duration = Duration::from_millis(50);
 
 /// What a cutover works with.
@@ -38,6 +41,7 @@ pub struct Cutover {
     pub board: Arc<Board>,
     pub stream: Stream,
     pub verify: Verify,
+    pub objects: ObjectSync,
     pub spec: CutoverSpec,
 }
 
@@ -65,7 +69,7 @@ impl Cutover {
             report = steps => report?,
             () = cancel.cancelled() => return Err(cancelled()),
         };
-        finish(self.target.as_ref(), &self.board).await?;
+        finish(self.target.as_ref(), &self.board, &self.objects.schema).await?;
         Ok(report)
     }
 
@@ -78,6 +82,8 @@ impl Cutover {
         self.wait_for_small_lag(streaming).await?;
         self.board.phase("verify");
         let since = self.source.end().await?;
+        // Found here, a missing object costs no pause of writes.
+        streaming.beside(self.complete_objects()).await?;
         let full = streaming.beside(self.verify.full()).await?;
         if !full.is_clean() {
             return Err(differences(&full));
@@ -172,6 +178,7 @@ impl Cutover {
             }
             self.no_prepared_xa().await?;
             self.raise_counters().await?;
+            streaming.beside(self.complete_objects()).await?;
             if self.source.end().await?.reaches(&end) && end.reaches(&self.source.end().await?) {
                 stop_at.send_replace(Some(end.clone()));
                 streaming.finished().await?;
@@ -185,6 +192,22 @@ impl Cutover {
             "the source was still written to after its writes were stopped",
         )
         .hint("End the sessions that still write to the source, then cut over again."))
+    }
+
+    /// Everything that the source has in order is in the target. What is missing may only wait for
+    /// the stream, as long as the source is written to.
+    async fn complete_objects(&self) -> Result<(), Fault> {
+        let mut round = 1;
+        loop {
+            self.drained(&self.source.end().await?).await?;
+            match self.objects.complete().await {
+                Ok(_) => return Ok(()),
+                Err(fault) if fault.class == Class::Operator && round < OBJECT_ROUND_COUNT_MAX => {
+                    round += 1;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
     }
 
     async fn drained(&self, end: &Position) -> Result<(), Fault> {
@@ -278,8 +301,25 @@ impl Cutover {
     }
 }
 
-/// The steps behind the fence; repeatable, only forward.
-pub async fn finish(target: &dyn Target, board: &Board) -> Result<(), Fault> {
+/// The steps behind the fence; repeatable, only forward. They need the target alone.
+pub async fn finish(target: &dyn Target, board: &Board, schema: &SchemaSpec) -> Result<(), Fault> {
+    board.message("making triggers and enabling events");
+    let report = target.release_objects(schema).await?;
+    let troubles: Vec<String> = report
+        .troubles
+        .iter()
+        .map(|trouble| format!("{}: {}", trouble.object, trouble.reason))
+        .collect();
+    if !troubles.is_empty() {
+        return Err(Fault::operator(
+            "OBJ-002",
+            format!(
+                "the fence is set, and these could not be made behind it: {}",
+                troubles.join("; ")
+            ),
+        )
+        .hint("Mend what the reason names, then run `wherry cutover` again: it goes on with what is missing. The target must not take writes yet."));
+    }
     target.set_phase(Phase::Cutover, Phase::Done).await?;
     board.phase(Phase::Done.as_str());
     Ok(())

@@ -6,6 +6,7 @@
 pub mod cutover;
 mod family;
 pub mod load;
+pub mod objects;
 pub mod pipe;
 pub mod plan;
 pub mod policy;

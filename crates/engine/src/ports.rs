@@ -4,12 +4,15 @@
 //! retried by the engine from the last stored state, so no method retries on its own beyond what
 //! its contract says. Implemented by the `mysql` crate; one conformance suite covers both.
 
+use crate::objects::ObjectReport;
 use crate::pipe::{RowReceiver, RowSender};
 use crate::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
 use async_trait::async_trait;
 use std::sync::Arc;
-use wherry_model::task::SelectSpec;
-use wherry_model::{Change, CheckItem, Ddl, Fault, Phase, Position, Row, Table, TableName};
+use wherry_model::task::{SchemaSpec, SelectSpec};
+use wherry_model::{
+    Change, CheckItem, Ddl, Fault, ObjectName, Phase, Position, Row, SchemaObject, Table, TableName,
+};
 
 /// Reads rows of one side in key order, as canonical bytes.
 #[async_trait]
@@ -65,6 +68,12 @@ pub trait Source: RowReader {
         to: &Position,
         selection: &SelectSpec,
     ) -> Result<Vec<Ddl>, Fault>;
+
+    /// Views, routines, triggers and events of the selection as they are defined now.
+    async fn objects(&self, selection: &SelectSpec) -> Result<Vec<SchemaObject>, Fault>;
+
+    /// Of these views, those that the source itself cannot resolve, with its reason.
+    async fn broken_views(&self, views: &[ObjectName]) -> Result<Vec<(ObjectName, String)>, Fault>;
 
     /// Opens one snapshot of exact tables together with the position it stands at. A table without
     /// transactions comes alone.
@@ -265,6 +274,27 @@ pub trait Target: RowReader {
         after: &Checkpoint,
         selection: &SelectSpec,
     ) -> Result<Vec<DdlEffect>, Fault>;
+
+    /// Makes the target's objects like these, except what must not run before the fence: that is
+    /// tried and remembered. Drops what this task made and the source has no more. Safe to repeat.
+    async fn sync_objects(
+        &self,
+        objects: &[SchemaObject],
+        selection: &SelectSpec,
+        schema: &SchemaSpec,
+    ) -> Result<ObjectReport, Fault>;
+
+    /// Behind the fence: makes the triggers and enables the events that the last sync remembered.
+    /// Safe to repeat.
+    async fn release_objects(&self, schema: &SchemaSpec) -> Result<ObjectReport, Fault>;
+
+    /// Differences between these objects and the target's, each with the rule that explains it.
+    async fn object_diff(
+        &self,
+        objects: &[SchemaObject],
+        selection: &SelectSpec,
+        schema: &SchemaSpec,
+    ) -> Result<Vec<SchemaDifference>, Fault>;
 
     /// Stores a line of progress for `status`, as JSON.
     async fn put_progress(&self, progress: &str) -> Result<(), Fault>;

@@ -24,6 +24,8 @@ pub struct Progress {
     pub tables: Vec<TableProgress>,
     pub load: LoadProgress,
     pub stream: StreamProgress,
+    #[serde(default)]
+    pub objects: ObjectProgress,
     pub exact_snapshot_age_seconds: Option<u64>,
     pub waiting_on: Option<WaitingOn>,
     /// The last thing worth telling, as a sentence fragment.
@@ -47,6 +49,15 @@ pub struct LoadProgress {
     pub rows_per_second: u64,
     pub bytes_per_second: u64,
     pub eta_seconds: Option<u64>,
+}
+
+/// Views, routines, triggers and events.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ObjectProgress {
+    /// Made in the target by this runner.
+    pub made: u64,
+    /// Not in the target yet, with the reason.
+    pub pending: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -178,6 +189,14 @@ impl Board {
         tracing::info!("{message}");
         self.update(|inner| inner.progress.message = message);
         self.publish();
+    }
+
+    /// More objects were made, and these are not in the target yet.
+    pub fn objects(&self, made: u64, pending: Vec<String>) {
+        self.update(|inner| {
+            inner.progress.objects.made += made;
+            inner.progress.objects.pending = pending;
+        });
     }
 
     pub fn stage(&self, table: &TableName, stage: TableStage) {

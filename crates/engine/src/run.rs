@@ -2,6 +2,7 @@
 
 use crate::cutover::{self, Cutover, CutoverReport};
 use crate::load::Load;
+use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::plan::plan;
 use crate::policy::{cancelled, retry};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wherry_model::task::{CutoverSpec, SelectSpec};
+use wherry_model::task::{CutoverSpec, SchemaSpec, SelectSpec};
 use wherry_model::{CheckItem, Class, Fault, Phase, Verdict};
 
 /// Share of the memory limit that rows under way may take; the rest is buffers and statements.
@@ -32,6 +33,7 @@ pub struct RunOptions {
     pub writers: usize,
     pub workers: usize,
     pub defer_indexes: bool,
+    pub schema: SchemaSpec,
     /// Bytes of memory for the whole process.
     pub memory: u64,
     pub cutover: CutoverSpec,
@@ -161,7 +163,7 @@ impl Runner {
             Some(task) if task.phase == Phase::Precheck => self.check_new_task().await?,
             Some(task) if task.phase == Phase::Cutover && until == Until::Cutover => {
                 // Behind the fence there is only forward.
-                cutover::finish(self.target.as_ref(), &self.board).await?;
+                cutover::finish(self.target.as_ref(), &self.board, &self.options.schema).await?;
                 return Ok(Some(Outcome::Reached(Phase::Done)));
             }
             Some(task) if task.phase >= Phase::Cutover => return Err(cut_over()),
@@ -285,6 +287,7 @@ impl Runner {
         self.board.phase(Phase::Load.as_str());
         let end = self.load().run(cancel).await?;
         self.target.set_end(&end).await?;
+        stoppable(cancel, self.objects().sync_if_possible()).await?;
         self.change_phase(Phase::Load, Phase::Stream).await
     }
 
@@ -305,6 +308,16 @@ impl Runner {
         }
     }
 
+    fn objects(&self) -> ObjectSync {
+        ObjectSync {
+            source: Arc::clone(&self.source),
+            target: Arc::clone(&self.target),
+            board: Arc::clone(&self.board),
+            selection: self.options.selection.clone(),
+            schema: self.options.schema.clone(),
+        }
+    }
+
     fn stream(&self) -> Stream {
         Stream {
             source: Arc::clone(&self.source),
@@ -313,6 +326,7 @@ impl Runner {
             budget: self.budget.clone(),
             selection: self.options.selection.clone(),
             worker_count: self.options.workers.max(1),
+            objects: self.objects(),
         }
     }
 
@@ -323,6 +337,7 @@ impl Runner {
             board: Arc::clone(&self.board),
             budget: self.budget.clone(),
             selection: self.options.selection.clone(),
+            objects: self.objects(),
         }
     }
 
@@ -333,6 +348,7 @@ impl Runner {
             board: Arc::clone(&self.board),
             stream: self.stream(),
             verify: self.verifier(),
+            objects: self.objects(),
             spec: self.options.cutover.clone(),
         }
     }

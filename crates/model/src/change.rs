@@ -85,6 +85,9 @@ pub enum DdlKind {
     CreateDatabase,
     AlterDatabase,
     DropDatabase,
+    /// Makes, changes or drops a view, routine, trigger or event of a selected database: never
+    /// replayed, the target is made like the source as it is then.
+    Object,
     /// Concerns a selected table, but Wherry cannot carry it.
     Unsupported,
 }

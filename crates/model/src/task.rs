@@ -4,6 +4,7 @@
 //! that no `Debug` or `Serialize` shows.
 
 use crate::name::TableName;
+use crate::object::{ObjectKind, ObjectName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ pub struct TaskSpec {
     pub load: LoadSpec,
     #[serde(default)]
     pub stream: StreamSpec,
+    #[serde(default)]
+    pub schema: SchemaSpec,
     #[serde(default)]
     pub cutover: CutoverSpec,
     #[serde(default)]
@@ -223,6 +226,72 @@ impl Default for StreamSpec {
     fn default() -> StreamSpec {
         StreamSpec { workers: 4 }
     }
+}
+
+/// How definitions are made in the target.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct SchemaSpec {
+    /// Whose rights views, routines, triggers and events have in the target.
+    pub definer: DefinerPolicy,
+    /// When triggers are made.
+    pub triggers: TriggerPolicy,
+    /// What becomes of events.
+    pub events: EventPolicy,
+    /// Views, routines, triggers and events that stay behind, as `database.name`.
+    pub leave_out: Vec<String>,
+}
+
+impl SchemaSpec {
+    /// True where the user does not want this object in the target.
+    pub fn leaves_out(&self, object: &ObjectName) -> bool {
+        let skipped = object.kind == ObjectKind::Event && self.events == EventPolicy::Skip;
+        skipped
+            || self.leave_out.iter().any(|text| {
+                TableName::parse(text).is_some_and(|name| {
+                    name.database == object.database && name.table == object.name
+                })
+            })
+    }
+}
+
+/// When triggers are made.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum TriggerPolicy {
+    /// Behind the fence of the cutover.
+    #[default]
+    AtCutover,
+    /// With the other objects, so that they do not fire in Wherry's own sessions; the cutover makes
+    /// them anew without that.
+    Guarded,
+}
+
+/// What becomes of events. They are always made disabled.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventPolicy {
+    /// Behind the fence those are enabled that the source has enabled.
+    #[default]
+    AtCutover,
+    /// They stay disabled.
+    Disabled,
+    /// None is made.
+    Skip,
+}
+
+/// Whose rights views, routines, triggers and events have in the target.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum DefinerPolicy {
+    /// The caller's (`SQL SECURITY INVOKER`); the definer is the account of the target. Triggers
+    /// and events know no caller and run with the rights of that account.
+    #[default]
+    Invoker,
+    /// The definer's, and the definer is the one of the source.
+    Keep,
+    /// The definer's; those listed here, as `user@host`, become others, the rest stay.
+    Map(BTreeMap<String, String>),
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq, Eq)]

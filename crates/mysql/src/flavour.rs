@@ -130,6 +130,16 @@ impl ServerVersion {
         self.mysql_since(5, 7, 8)
     }
 
+    /// True where a privilege of its own shows the bodies of routines.
+    pub fn has_show_routine(&self) -> bool {
+        self.mysql_since(8, 0, 20)
+    }
+
+    /// True where `SHOW GRANTS` lists what comes by roles only when they are named.
+    pub fn has_roles_in_grants(&self) -> bool {
+        self.mysql_since(8, 0, 0)
+    }
+
     /// The statement that shows from whom this server replicates.
     pub fn replica_status_statement(&self) -> &'static str {
         match self.flavour {

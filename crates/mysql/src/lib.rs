@@ -11,6 +11,7 @@ mod json;
 pub mod literal;
 mod member;
 pub mod names;
+pub mod object;
 pub mod reader;
 pub mod session;
 pub mod source;

@@ -12,8 +12,8 @@ use crate::taskfile::{ReadError, TaskFile};
 use std::path::Path;
 use wherry_model::Fault;
 use wherry_model::task::{
-    CutoverSpec, EndpointSpec, LimitSpec, LoadSpec, SecretSpec, SecretUrl, SelectSpec, StateSpec,
-    StreamSpec, TaskSpec, TlsSpec,
+    CutoverSpec, EndpointSpec, LimitSpec, LoadSpec, SchemaSpec, SecretSpec, SecretUrl, SelectSpec,
+    StateSpec, StreamSpec, TaskSpec, TlsSpec,
 };
 
 /// A checked task.
@@ -55,6 +55,7 @@ impl Task {
             select: SelectSpec::default(),
             load: LoadSpec::default(),
             stream: StreamSpec::default(),
+            schema: SchemaSpec::default(),
             cutover: CutoverSpec::default(),
             limits: LimitSpec::default(),
             state: StateSpec::default(),
@@ -103,6 +104,7 @@ fn from_flags(args: &TaskArgs) -> Result<TaskSpec, Failure> {
         },
         load: LoadSpec::default(),
         stream: StreamSpec::default(),
+        schema: SchemaSpec::default(),
         cutover: CutoverSpec::default(),
         limits: LimitSpec::default(),
         state: StateSpec::default(),

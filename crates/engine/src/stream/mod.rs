@@ -6,10 +6,12 @@
 //! from the stored checkpoint, idempotently up to the source's end as read then.
 
 mod group;
+mod objects;
 mod reader;
 mod schedule;
 
 use crate::family;
+use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::policy::{cancelled, retry, stop_table};
 use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
@@ -17,13 +19,14 @@ use crate::progress::Board;
 use crate::schema::set_stage;
 use crate::state::{Checkpoint, TableStage, TableState};
 use group::Group;
+use objects::{OBJECTS_AFTER_QUIET, ObjectTurn};
 use reader::{Reader, Reply};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Class, Ddl, Fault, Position, Scope};
+use wherry_model::{Class, Ddl, DdlKind, Fault, Position, Scope};
 
 /// A quiet stream stores its position this often, so that a restart need not read far.
 const IDLE_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +40,7 @@ pub struct Stream {
     pub budget: Budget,
     pub selection: SelectSpec,
     pub worker_count: usize,
+    pub objects: ObjectSync,
 }
 
 impl Stream {
@@ -98,6 +102,7 @@ struct Session<'a> {
     /// The transaction of a large group whose last part has not come yet.
     open: Option<Box<dyn GroupCommit>>,
     checkpoint_at: Instant,
+    objects: ObjectTurn,
 }
 
 impl<'a> Session<'a> {
@@ -134,6 +139,7 @@ impl<'a> Session<'a> {
             defined_to,
             open: None,
             checkpoint_at: Instant::now(),
+            objects: ObjectTurn::new(),
         };
         if session.stored.applied_to.reaches(&session.idempotent_to) {
             session.reach_end().await?;
@@ -155,8 +161,15 @@ impl<'a> Session<'a> {
                 () = cancel.cancelled() => return self.leave().await,
                 () = stop_changed(&mut stop_at) => continue,
                 group = self.reader.next_group() => group?,
+                () = tokio::time::sleep(OBJECTS_AFTER_QUIET), if self.objects.changed && self.open.is_none() => {
+                    self.sync_objects().await?;
+                    continue;
+                }
             };
             let barrier = group.barrier.take();
+            if self.open.is_none() && self.objects.is_due() {
+                self.sync_objects().await?;
+            }
             self.apply(group).await?;
             if let Some(item) = barrier {
                 self.pass_barrier(item).await?;
@@ -268,18 +281,29 @@ impl<'a> Session<'a> {
             self.reader.go_on(Vec::new());
             return Ok(());
         }
-        self.stream
-            .board
-            .message(format!("definition change at {}", ddl.end));
         let after = Checkpoint {
             read_from: later_read_from(&self.passed, &ddl.end),
             applied_to: ddl.end.clone(),
         };
+        if ddl.kind == DdlKind::Object {
+            self.objects.changed = true;
+            self.passed = after;
+            self.reader.go_on(Vec::new());
+            return Ok(());
+        }
+        if self.objects.changed {
+            // A trigger that is gone at the source could bar the statement in the target.
+            self.sync_objects().await?;
+        }
+        self.stream
+            .board
+            .message(format!("definition change at {}", ddl.end));
         let effects = self
             .stream
             .target
             .run_ddl(&ddl, &self.stored, &after, &self.stream.selection)
             .await?;
+        self.objects.changed = true;
         self.stored = after.clone();
         self.passed = after;
         let mut replies = Vec::new();
@@ -301,6 +325,13 @@ impl<'a> Session<'a> {
         if let Some(task) = self.stream.target.stored().await? {
             self.stream.board.show_stored(&task);
         }
+        Ok(())
+    }
+
+    async fn sync_objects(&mut self) -> Result<(), Fault> {
+        self.objects.begin();
+        self.stream.objects.sync_if_possible().await?;
+        self.objects.end();
         Ok(())
     }
 
@@ -331,6 +362,10 @@ impl<'a> Session<'a> {
 
     async fn store_passed(&mut self) -> Result<(), Fault> {
         self.checkpoint_at = Instant::now();
+        if self.objects.changed {
+            // Who sees this checkpoint may compare objects up to it.
+            self.sync_objects().await?;
+        }
         if self.passed == self.stored {
             return Ok(());
         }

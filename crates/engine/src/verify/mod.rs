@@ -14,12 +14,14 @@ pub mod report;
 mod settle;
 mod watch;
 
+use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::ports::{SchemaDifference, Source, Target};
 use crate::progress::Board;
 use crate::state::{StoredTask, TableState};
 use report::{TableReport, VerifyReport};
 use std::sync::Arc;
+use std::time::Duration;
 use wherry_model::task::SelectSpec;
 use wherry_model::{Fault, Phase, Position, Table, TableName};
 
@@ -27,6 +29,7 @@ pub use watch::{ChangedKeys, changed_keys};
 
 /// Looks at definitions that change while they are compared.
 const SCHEMA_LOOK_COUNT_MAX: usize = 5;
+const SCHEMA_LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a verification works with. Takes nothing: the runner may go on beside it.
 #[derive(Clone)]
@@ -36,6 +39,7 @@ pub struct Verify {
     pub board: Arc<Board>,
     pub budget: Budget,
     pub selection: SelectSpec,
+    pub objects: ObjectSync,
 }
 
 impl Verify {
@@ -126,7 +130,8 @@ impl Verify {
             let end = self.source.end().await?;
             let passed = self.wait_until_passed(&end).await?;
             let task = self.ready_task().await?;
-            let differences = self.target.schema_diff(&tables).await?;
+            let mut differences = self.target.schema_diff(&tables).await?;
+            differences.extend(self.objects.diff().await?);
             looks += 1;
             let explained = differences
                 .iter()
@@ -134,6 +139,8 @@ impl Verify {
             if explained || !passed || looks == SCHEMA_LOOK_COUNT_MAX {
                 return Ok((task, differences));
             }
+            // A busy stream makes objects alike a moment behind their statements.
+            tokio::time::sleep(SCHEMA_LOOK_PAUSE).await;
         }
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use wherry_engine::ports::StreamItem;
 use wherry_engine::state::Checkpoint;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Ddl, Fault, Position};
+use wherry_model::{Ddl, DdlKind, Fault, Position};
 
 /// The dump ends instead of waiting, so the server has nothing to say in between.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -58,7 +58,9 @@ pub async fn ddl_between(
             Trouble::Event(error) => fault::event(error, assembler.boundary().position()),
         })?;
         while let Some(item) = assembler.next_item() {
+            // An object without rows moves no table's start.
             if let StreamItem::Ddl(ddl) = item
+                && ddl.kind != DdlKind::Object
                 && to.reaches(&ddl.end)
             {
                 found.push(ddl);

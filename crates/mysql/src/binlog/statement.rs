@@ -5,7 +5,8 @@
 use super::query::QueryEvent;
 use super::stream::SourceFacts;
 use crate::ddl::{
-    self, Context, Dialect, NameKind, SavepointVerb, StatementKind, XaVerb, Xid, savepoint,
+    self, Context, Dialect, NameKind, OtherObject, SavepointVerb, StatementKind, XaVerb, Xid,
+    savepoint,
 };
 use wherry_model::change::DdlSession;
 use wherry_model::task::SelectSpec;
@@ -105,7 +106,7 @@ impl Judge {
             },
             StatementKind::Dml => self.dml(&statement, query),
             StatementKind::Unknown => self.unreadable(query),
-            StatementKind::Other(_)
+            StatementKind::Other(OtherObject::Server)
             | StatementKind::Set
             | StatementKind::Irrelevant
             | StatementKind::Xa { xid: None, .. } => Meaning::Nothing,
@@ -142,7 +143,13 @@ impl Judge {
                     .selection
                     .includes_database(&self.stored_text(name.database.clone()))
         });
-        if !names_table && !names_database {
+        let names_object = statement.names.iter().any(|name| {
+            name.kind == NameKind::Other
+                && self
+                    .selection
+                    .includes_database(&self.stored_text(name.database.clone()))
+        });
+        if !names_table && !names_database && !names_object {
             return Meaning::Nothing;
         }
         let tables = statement.ddl_tables().into_iter();

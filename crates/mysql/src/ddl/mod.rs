@@ -13,6 +13,7 @@ mod cursor;
 mod dml;
 mod edit;
 mod lexer;
+mod object;
 mod refusal;
 mod sql_mode;
 mod statement;
@@ -25,8 +26,9 @@ mod tests;
 pub use alter::{AlterNotes, names_engine, plain_alter};
 pub use classify::classify;
 pub use edit::{carried, rewrite_names, strip_hints};
+pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
 pub use refusal::Refusal;
-pub use sql_mode::{SqlMode, sql_mode_names};
+pub use sql_mode::{SqlMode, sql_mode_at, sql_mode_names};
 pub use statement::{
     Context, Dialect, NameKind, NamedObject, OtherObject, Role, Statement, StatementKind, XaVerb,
     Xid,

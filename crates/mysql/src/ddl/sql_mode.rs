@@ -85,6 +85,24 @@ pub fn sql_mode_names(bits: u64, mariadb: bool) -> Vec<SqlMode> {
         .collect()
 }
 
+/// The modes of a text that a server of this dialect takes, and those that it does not.
+pub fn sql_mode_at(text: &str, to: super::Dialect) -> (String, Vec<String>) {
+    let is_taken = |name: &str| {
+        if to.mariadb || to.version < 80_000 {
+            name != "TIME_TRUNCATE_FRACTIONAL"
+        } else {
+            !REFUSED.contains(&name)
+        }
+    };
+    let names = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_ascii_uppercase);
+    let (kept, dropped): (Vec<String>, Vec<String>) = names.partition(|name| is_taken(name));
+    (kept.join(","), dropped)
+}
+
 fn name_of(bit: usize, mariadb: bool) -> Option<&'static str> {
     match (mariadb, bit) {
         (true, 4) => Some("IGNORE_BAD_TABLE_OPTIONS"),

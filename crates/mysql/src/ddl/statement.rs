@@ -175,8 +175,10 @@ impl Statement {
             StatementKind::CreateDatabase => Some(DdlKind::CreateDatabase),
             StatementKind::AlterDatabase => Some(DdlKind::AlterDatabase),
             StatementKind::DropDatabase => Some(DdlKind::DropDatabase),
-            StatementKind::Other(_)
-            | StatementKind::Begin
+            // Tablespaces, servers and the like belong to no database.
+            StatementKind::Other(OtherObject::Server) => None,
+            StatementKind::Other(_) => Some(DdlKind::Object),
+            StatementKind::Begin
             | StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::Savepoint
@@ -188,9 +190,12 @@ impl Statement {
         }
     }
 
-    /// The table names for a `Ddl`: pairs old, new where the statement is a rename, otherwise
+    /// The table names for a `Ddl`: none for an object without rows, pairs old, new where the statement is a rename, otherwise
     /// every table named, in the order of the text.
     pub fn ddl_tables(&self) -> Vec<TableName> {
+        if self.ddl_kind() == Some(DdlKind::Object) {
+            return Vec::new();
+        }
         if self.ddl_kind() == Some(DdlKind::RenameTable) {
             return self
                 .renames()

@@ -334,7 +334,7 @@ fn kinds_for_the_engine() {
     );
     check("CREATE INDEX i ON a (b)", Some(DdlKind::AlterTable), "a");
     check("CREATE TABLE a LIKE b", Some(DdlKind::CreateTable), "a b");
-    check("CREATE VIEW v AS SELECT 1", None, "v");
+    check("CREATE VIEW v AS SELECT 1", Some(DdlKind::Object), "");
 }
 
 #[test]

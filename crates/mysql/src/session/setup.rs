@@ -5,6 +5,7 @@
 
 use super::error::SessionError;
 use super::{Session, SessionKind};
+use crate::ddl::SESSION_MARK;
 use crate::flavour::ServerVersion;
 use std::collections::BTreeSet;
 
@@ -60,6 +61,8 @@ fn settings(kind: SessionKind, version: &ServerVersion) -> Vec<Setting> {
             list.push(setting("net_read_timeout", "10"));
             list.push(setting("net_write_timeout", "60"));
             list.push(setting("innodb_lock_wait_timeout", "50"));
+            // Guarded triggers do not fire where this is set.
+            list.push(setting(SESSION_MARK, "1"));
         }
     }
     list
@@ -97,7 +100,10 @@ pub(super) async fn set_up(session: &mut Session, kind: SessionKind) -> Result<(
 fn statement(settings: &[Setting]) -> String {
     let list: Vec<String> = settings
         .iter()
-        .map(|setting| format!("SESSION {} = {}", setting.name, setting.literal))
+        .map(|setting| match setting.name {
+            name if name.starts_with('@') => format!("{name} = {}", setting.literal),
+            name => format!("SESSION {name} = {}", setting.literal),
+        })
         .collect();
     format!("SET NAMES utf8mb4, {}", list.join(", "))
 }
@@ -107,7 +113,10 @@ async fn verify(session: &mut Session, settings: &[Setting]) -> Result<(), Sessi
     names.extend(settings.iter().map(|setting| setting.name));
     let list: Vec<String> = names
         .iter()
-        .map(|name| format!("@@SESSION.{name}"))
+        .map(|name| match name {
+            name if name.starts_with('@') => (*name).to_owned(),
+            name => format!("@@SESSION.{name}"),
+        })
         .collect();
     let found = session.query(format!("SELECT {}", list.join(", "))).await?;
     let wanted = ["'utf8mb4'", "'utf8mb4'"]

@@ -7,21 +7,25 @@
 mod checks;
 mod exact;
 mod exact_scan;
+mod objects;
 mod precheck;
 mod settings;
 
 use crate::binlog::{self, MysqlStream, StreamOptions};
 use crate::catalog::{self, Scope};
 use crate::names::Names;
+use crate::object::{broken_view, read_objects};
 use crate::reader::TableReader;
-use crate::session::{Endpoint, Pool, PooledSession, SessionKind};
+use crate::session::{Endpoint, Pool, PooledSession, Session, SessionKind};
 use async_trait::async_trait;
 use std::sync::Arc;
 use wherry_engine::pipe::RowSender;
 use wherry_engine::ports::{Catalog, ChangeStream, ExactSnapshot, RowReader, Source};
 use wherry_engine::state::{Checkpoint, KeyRange};
 use wherry_model::task::SelectSpec;
-use wherry_model::{CheckItem, Ddl, Fault, Position, Row, Table, TableName};
+use wherry_model::{
+    CheckItem, Ddl, Fault, ObjectName, Position, Row, SchemaObject, Table, TableName,
+};
 
 /// Sessions for questions: one for the engine's loop and one for a table that restarts.
 const CONTROL_SESSIONS: usize = 2;
@@ -161,6 +165,27 @@ impl Source for MysqlSource {
         selection: &SelectSpec,
     ) -> Result<Vec<Ddl>, Fault> {
         binlog::scan::ddl_between(&self.endpoint, from, to, selection).await
+    }
+
+    async fn objects(&self, selection: &SelectSpec) -> Result<Vec<SchemaObject>, Fault> {
+        let mut session = Session::connect(&self.endpoint, SessionKind::Read).await?;
+        let objects = read_objects(&mut session, &selection.databases).await?;
+        session.close().await;
+        Ok(objects)
+    }
+
+    async fn broken_views(&self, views: &[ObjectName]) -> Result<Vec<(ObjectName, String)>, Fault> {
+        let mut broken = Vec::new();
+        if views.is_empty() {
+            return Ok(broken);
+        }
+        let mut session = self.session().await?;
+        for view in views {
+            if let Some(reason) = broken_view(&mut session, view).await? {
+                broken.push((view.clone(), reason));
+            }
+        }
+        Ok(broken)
     }
 
     async fn end_behind(&self, table: &Table) -> Result<Position, Fault> {

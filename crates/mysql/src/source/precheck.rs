@@ -5,6 +5,7 @@
 //! list shows. Read on in `checks` for the items that need settings alone.
 
 use super::checks;
+use super::objects;
 use super::settings::Settings;
 use crate::binlog;
 use crate::catalog::{self, SYSTEM_DATABASES, Scope, Survey};
@@ -310,7 +311,7 @@ async fn of_tables(
     items.push(exact_tables(endpoint, session, &tables, settings).await?);
     items.extend(engines(&tables));
     items.push(checks::retention(settings, cloud, &tables));
-    items.push(objects_not_moved(session, databases).await?);
+    items.push(objects::check(endpoint, session, databases).await?);
     items.push(comments(&lost.comments));
     Ok(items)
 }
@@ -484,41 +485,6 @@ async fn may_lock(endpoint: &Endpoint, database: &str) -> Result<bool, Fault> {
         Err(error) if error.server_code().is_some() => Ok(true),
         Err(error) => Err(error.into_fault()),
     }
-}
-
-async fn objects_not_moved(
-    session: &mut Session,
-    databases: &[String],
-) -> Result<CheckItem, Fault> {
-    let id = "source-objects-not-moved";
-    let sources = [
-        ("views", "VIEWS", "TABLE_SCHEMA"),
-        ("routines", "ROUTINES", "ROUTINE_SCHEMA"),
-        ("triggers", "TRIGGERS", "TRIGGER_SCHEMA"),
-        ("events", "EVENTS", "EVENT_SCHEMA"),
-    ];
-    let mut found = Vec::new();
-    for (words, view, column) in sources {
-        let condition = catalog::names_in(column, databases);
-        let mut sql = format!("SELECT COUNT(*) FROM information_schema.{view} WHERE ").into_bytes();
-        sql.extend(condition);
-        let rows = session.query(sql).await?;
-        let count = catalog::number(&rows, 0, 0).unwrap_or(0);
-        if count > 0 {
-            found.push(format!("{count} {words}"));
-        }
-    }
-    if found.is_empty() {
-        return Ok(CheckItem::pass(
-            id,
-            "no views, routines, triggers or events are visible",
-        ));
-    }
-    Ok(CheckItem::warn(
-        id,
-        format!("{} are not moved yet", found.join(", ")),
-        "Create them at the target before the cutover; keep events disabled and triggers out until then.",
-    ))
 }
 
 fn comments(tables: &[String]) -> CheckItem {

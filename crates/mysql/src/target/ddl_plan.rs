@@ -27,6 +27,8 @@ impl Inner {
             DdlKind::TruncateTable => Ok(plan_truncate(request)),
             DdlKind::CreateDatabase | DdlKind::AlterDatabase => Ok(plan_database(request)),
             DdlKind::DropDatabase => self.plan_drop_database(request).await,
+            // The engine syncs objects; such a statement never comes here.
+            DdlKind::Object => Ok(Plan::default()),
             DdlKind::Unsupported => self.plan_unsupported(request),
         }
     }
@@ -260,7 +262,10 @@ impl Inner {
             let place = origins.iter().position(|(name, _)| *name == old);
             let origin = place.map_or_else(|| old.clone(), |place| origins.remove(place).1);
             if request.tracked(&origin).is_none() {
-                if request.is_selected(&new) && !request.stored.contains_key(&origin) {
+                // Every table of a selected database is stored, so another name there is a view's,
+                // which the engine's next sync of objects follows.
+                let enters = request.is_selected(&new) && !request.is_selected(&origin);
+                if enters && !request.stored.contains_key(&origin) {
                     let refusal = cannot_carry(
                         &new,
                         "it was renamed into the selection, and adding tables to a running task is not supported yet",

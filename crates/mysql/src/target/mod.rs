@@ -19,6 +19,12 @@ mod keep;
 mod load;
 mod names;
 mod nature;
+mod object_diff;
+mod object_make;
+mod object_rules;
+mod object_state;
+mod object_triggers;
+mod objects;
 mod owed;
 mod precheck;
 mod road;
@@ -41,14 +47,17 @@ use owed::OwedMark;
 use state::State;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use wherry_engine::objects::ObjectReport;
 use wherry_engine::pipe::{RowReceiver, RowSender};
 use wherry_engine::ports::{
     ApplyMode, ApplyOutcome, DatabaseDefinition, DdlEffect, GroupCommit, LoadOutcome, RowReader,
     SchemaDifference, Target, Unanswered,
 };
 use wherry_engine::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
-use wherry_model::task::SelectSpec;
-use wherry_model::{Change, CheckItem, Ddl, Fault, Phase, Position, Row, Table, TableName};
+use wherry_model::task::{SchemaSpec, SelectSpec};
+use wherry_model::{
+    Change, CheckItem, Ddl, Fault, Phase, Position, Row, SchemaObject, Table, TableName,
+};
 
 /// What servers allow by default since MySQL 5.6.6; used until the target was asked.
 const DEFAULT_PACKET_BYTES: usize = 4 << 20;
@@ -376,6 +385,28 @@ impl Target for MysqlTarget {
         selection: &SelectSpec,
     ) -> Result<Vec<DdlEffect>, Fault> {
         self.inner.run_ddl(ddl, before, after, selection).await
+    }
+
+    async fn sync_objects(
+        &self,
+        objects: &[SchemaObject],
+        selection: &SelectSpec,
+        schema: &SchemaSpec,
+    ) -> Result<ObjectReport, Fault> {
+        self.inner.sync_objects(objects, selection, schema).await
+    }
+
+    async fn release_objects(&self, schema: &SchemaSpec) -> Result<ObjectReport, Fault> {
+        self.inner.release_objects(schema).await
+    }
+
+    async fn object_diff(
+        &self,
+        objects: &[SchemaObject],
+        selection: &SelectSpec,
+        schema: &SchemaSpec,
+    ) -> Result<Vec<SchemaDifference>, Fault> {
+        self.inner.object_diff(objects, selection, schema).await
     }
 
     async fn put_progress(&self, progress: &str) -> Result<(), Fault> {

@@ -33,9 +33,10 @@ pub(super) struct Road<'a> {
 
 impl Inner {
     pub(super) async fn open_road(&self) -> Result<Road<'_>, Fault> {
-        let Guard::Epoch(epoch) = self.guard()? else {
-            return Err(fault::not_claimed());
-        };
+        self.open_road_under(self.guard()?).await
+    }
+
+    pub(super) async fn open_road_under(&self, guard: Guard) -> Result<Road<'_>, Fault> {
         let turn = self.road.lock().await;
         let endpoint = Endpoint {
             read_timeout: STATEMENT_WAIT_MAX,
@@ -55,7 +56,7 @@ impl Inner {
         let lock = self.state.ddl_lock();
         let begin = Instant::now();
         while !take_lock(&mut session, &lock, LOCK_STEP_SECONDS).await? {
-            self.check_epoch(&mut session, epoch).await?;
+            self.check_epoch(&mut session, guard).await?;
             if begin.elapsed() > LOCK_WAIT_MAX {
                 return Err(Fault::transient(
                     "TGT-041",
@@ -66,7 +67,7 @@ impl Inner {
                 ));
             }
         }
-        self.check_epoch(&mut session, epoch).await?;
+        self.check_epoch(&mut session, guard).await?;
         Ok(Road {
             session,
             lock,
@@ -74,13 +75,17 @@ impl Inner {
         })
     }
 
-    async fn check_epoch(&self, session: &mut Session, epoch: u64) -> Result<(), Fault> {
+    async fn check_epoch(&self, session: &mut Session, guard: Guard) -> Result<(), Fault> {
         let rows = session
             .query(self.state.select_epoch())
             .await
             .map_err(|error| self.state_fault(error))?;
         let stored: Option<u64> = rows.text(0, 0).and_then(|text| text.parse().ok());
-        if stored == Some(epoch) {
+        let holds = match guard {
+            Guard::Epoch(epoch) => stored == Some(epoch),
+            Guard::AfterFence => !rows.is_empty() && rows.bytes(0, 0).is_none(),
+        };
+        if holds {
             Ok(())
         } else {
             Err(fault::taken_over())

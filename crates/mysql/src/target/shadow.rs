@@ -56,7 +56,7 @@ impl From<Fault> for ShadowFault {
 }
 
 impl Inner {
-    fn shadow_database(&self) -> String {
+    pub(super) fn shadow_database(&self) -> String {
         format!("{}_shadow", self.state.database())
     }
 
@@ -64,31 +64,48 @@ impl Inner {
     pub(super) async fn dry_run(&self, run: &DryRun<'_>) -> Result<Table, ShadowFault> {
         let mut session = self.own_session(SessionKind::Write).await?;
         session.set_label(format!("try a definition of {}", run.subject));
-        let lock = format!(
+        self.take_shadow(&mut session)
+            .await
+            .map_err(ShadowFault::Failed)?;
+        let result = self.dry_run_locked(&mut session, run).await;
+        self.give_shadow(session)
+            .await
+            .map_err(ShadowFault::Failed)?;
+        result
+    }
+
+    fn shadow_lock(&self) -> String {
+        format!(
             "wherry/shadow/{:x}",
             xxhash_rust::xxh3::xxh3_64(self.state.database().as_bytes())
-        );
+        )
+    }
+
+    /// Waits until no other task uses the shadow database.
+    pub(super) async fn take_shadow(&self, session: &mut Session) -> Result<(), Fault> {
         let mut tries = 0;
-        while !take_lock(&mut session, &lock, LOCK_STEP_SECONDS).await? {
+        while !take_lock(session, &self.shadow_lock(), LOCK_STEP_SECONDS).await? {
             tries += 1;
             if tries == LOCK_TRIES_MAX {
-                return Err(ShadowFault::Failed(Fault::transient(
+                return Err(Fault::transient(
                     "TGT-042",
                     "another task has used the shadow database for minutes",
-                )));
+                ));
             }
         }
-        let result = self.dry_run_locked(&mut session, run).await;
-        let gone = format!("DROP DATABASE IF EXISTS {}", quote(&self.shadow_database()));
-        if !session.is_broken() {
-            session
-                .execute(gone)
-                .await
-                .map_err(|error| ShadowFault::Failed(error.into_fault()))?;
-            release_lock(&mut session, &lock).await?;
-            session.close().await;
+        Ok(())
+    }
+
+    /// Drops the shadow database and lets others use it.
+    pub(super) async fn give_shadow(&self, mut session: Session) -> Result<(), Fault> {
+        if session.is_broken() {
+            return Ok(());
         }
-        result
+        let gone = format!("DROP DATABASE IF EXISTS {}", quote(&self.shadow_database()));
+        session.execute(gone).await?;
+        release_lock(&mut session, &self.shadow_lock()).await?;
+        session.close().await;
+        Ok(())
     }
 
     async fn dry_run_locked(
@@ -137,7 +154,7 @@ impl Inner {
     }
 
     /// With the character set of the real database, which a CREATE TABLE may take its own from.
-    async fn make_shadow_database(
+    pub(super) async fn make_shadow_database(
         &self,
         session: &mut Session,
         shadow: &str,

@@ -566,6 +566,12 @@ fn definitions() -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "object",
+            format!(
+                "task {NAME}, kind {NAME}, database_name {NAME}, object_name {NAME}, wanted {LONG_TEXT} NOT NULL, printed {LONG_TEXT}, made TINYINT NOT NULL DEFAULT 0, trouble {TEXT}, PRIMARY KEY (task, kind, database_name, object_name)"
+            ),
+        ),
+        (
             "progress",
             format!("task {NAME}, progress {TEXT} NOT NULL, written_at BIGINT NOT NULL, {TASK}"),
         ),

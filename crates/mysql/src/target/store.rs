@@ -284,7 +284,7 @@ impl Inner {
     }
 
     /// `None` where Wherry's tables do not exist.
-    async fn read_if_there(&self, sql: &str) -> Result<Option<RowSet>, Fault> {
+    pub(super) async fn read_if_there(&self, sql: &str) -> Result<Option<RowSet>, Fault> {
         let mut session = self.session().await?;
         match session.query(sql).await {
             Ok(rows) => Ok(Some(rows)),

@@ -52,6 +52,11 @@ pub(super) fn charset_name(charset: &str, utf8mb3: bool) -> String {
     }
 }
 
+/// The character set as the target spells it.
+pub(crate) fn charset_at(charset: &str, to: Dialect) -> String {
+    charset_name(charset, says_utf8mb3(to))
+}
+
 /// The collation in lower case, with the wanted spelling of `utf8mb3`.
 pub(super) fn collation_name(collation: &str, utf8mb3: bool) -> String {
     let lower = collation.to_ascii_lowercase();
@@ -73,7 +78,7 @@ pub(super) fn charset_of(collation: &str) -> String {
 }
 
 /// The collation as the target has it: renamed, or `None` where it has none that sorts the same.
-pub(super) fn collation_at(collation: &str, from: Dialect, to: Dialect) -> Option<String> {
+pub(crate) fn collation_at(collation: &str, from: Dialect, to: Dialect) -> Option<String> {
     let name = collation_name(collation, says_utf8mb3(to));
     if to.mariadb == from.mariadb && to.version >= from.version {
         return Some(name);

@@ -31,6 +31,8 @@ mod option;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use charset::{charset_at, collation_at};
+
 use super::definition::{ColumnParts, Definition};
 use super::edit::replace;
 use super::lexer::lex;
