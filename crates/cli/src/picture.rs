@@ -17,6 +17,9 @@ pub fn plain_line(progress: &Progress) -> String {
     if stopped > 0 {
         parts.push(format!("{} stopped", tables(stopped)));
     }
+    if let Some(lane) = &progress.lane {
+        parts.push(format!("beside: {}", lane_words(lane)));
+    }
     if let Some(waiting) = &progress.waiting_on {
         parts.push(format!(
             "target has not answered for {}: {}",
@@ -68,6 +71,9 @@ pub fn live_lines(progress: &Progress) -> Vec<String> {
     if in_stream(progress) {
         lines.push(format!("  stream  {}", stream_words(progress)));
     }
+    if let Some(lane) = &progress.lane {
+        lines.push(format!("  beside  {}", lane_words(lane)));
+    }
     for table in stopped_tables(progress).take(TABLES_SHOWN_MAX) {
         lines.push(format!("  stopped {}: {}", table.table, reason(table)));
     }
@@ -106,8 +112,19 @@ pub fn json_line(progress: &Progress) -> Value {
         "stream": progress.stream,
         "exact_snapshot_age_seconds": progress.exact_snapshot_age_seconds,
         "waiting_on": progress.waiting_on,
+        "lane": progress.lane,
         "message": progress.message,
     })
+}
+
+/// How far the tables are that are loaded beside the stream.
+pub fn lane_words(lane: &Progress) -> String {
+    let names: Vec<&str> = lane.tables.iter().map(|it| it.table.as_str()).collect();
+    let names = names.join(", ");
+    match lane.stream.position.as_str() {
+        "" => format!("{names} loading, {}", load_words(lane)),
+        _ => format!("{names} catching up, {}", stream_words(lane)),
+    }
 }
 
 pub fn stopped_tables(progress: &Progress) -> impl Iterator<Item = &TableProgress> {
@@ -265,6 +282,7 @@ mod tests {
             rows_estimate,
             bytes: rows * 100,
             stopped: None,
+            lane: None,
         }
     }
 

@@ -103,6 +103,7 @@ fn seen_json(seen: &Seen) -> Value {
                 "table": state.table.name.to_string(),
                 "stage": state.stage,
                 "start": state.start.to_string(),
+                "lane": state.lane.as_ref().map(|mark| &mark.reason),
                 "stopped": state.stopped.as_ref().map(|stopped| json!({
                     "code": stopped.code,
                     "reason": stopped.reason,
@@ -216,6 +217,22 @@ fn push_tables(lines: &mut Vec<String>, seen: &Seen, all: bool) {
             state.table.name, why.code, why.reason, why.position
         ));
     }
+    for state in states {
+        if let Some(mark) = &state.lane {
+            let how = if mark.open {
+                "is loaded"
+            } else {
+                "waits to be loaded"
+            };
+            lines.push(format!(
+                "  beside   {} {how} beside the stream: {}",
+                state.table.name, mark.reason
+            ));
+        }
+    }
+    if let Some(lane) = seen.progress.as_ref().and_then(|it| it.lane.as_ref()) {
+        lines.push(format!("  beside   {}", picture::lane_words(lane)));
+    }
     if all {
         for state in states {
             lines.push(format!(
@@ -265,6 +282,7 @@ mod tests {
                 reason: "partial JSON update".to_owned(),
                 position,
             }),
+            lane: None,
         };
         Seen {
             task: "shop".to_owned(),

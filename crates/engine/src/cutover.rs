@@ -126,6 +126,21 @@ impl Cutover {
             )
             .hint("`wherry status` tells why; a task with stopped tables cannot cut over."));
         }
+        let beside: Vec<String> = task
+            .tables
+            .iter()
+            .filter(|state| state.lane.is_some())
+            .map(|state| state.table.name.to_string())
+            .collect();
+        if !beside.is_empty() {
+            return Err(Fault::operator(
+                "LAN-002",
+                format!("tables are loaded beside the stream: {}", beside.join(", ")),
+            )
+            .hint(
+                "Let `wherry run` go on until `wherry status` shows none, then cut over again.",
+            ));
+        }
         self.no_prepared_xa().await
     }
 
@@ -182,6 +197,8 @@ impl Cutover {
             if self.source.end().await?.reaches(&end) && end.reaches(&self.source.end().await?) {
                 stop_at.send_replace(Some(end.clone()));
                 streaming.finished().await?;
+                // A statement met since the first look may have stopped a table.
+                self.gate().await?;
                 self.target.fence().await?;
                 return Ok((end, changed));
             }

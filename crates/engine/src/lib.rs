@@ -5,6 +5,7 @@
 
 pub mod cutover;
 mod family;
+pub mod lane;
 pub mod load;
 pub mod objects;
 pub mod pipe;

@@ -37,6 +37,7 @@ impl Plan {
                 .clone(),
             stage: TableStage::Planned,
             stopped: None,
+            lane: None,
         };
         self.catalog.tables.iter().map(state).collect()
     }

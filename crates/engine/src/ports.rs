@@ -296,6 +296,23 @@ pub trait Target: RowReader {
         schema: &SchemaSpec,
     ) -> Result<Vec<SchemaDifference>, Fault>;
 
+    /// The same target as the task's lane sees it: `stored` gives the lane's cursor, end and
+    /// tables, and cursor, end, stages and definitions are moved for the lane alone. There
+    /// `drop_table` gives a table back to those that wait for a lane.
+    fn lane(&self) -> Arc<dyn Target>;
+
+    /// Opens a lane of these tables at a cursor, all in one transaction. `stored` lists them with
+    /// their marks.
+    async fn open_lane(&self, states: &[TableState], checkpoint: &Checkpoint) -> Result<(), Fault>;
+
+    /// Gives the lane's tables to the stream, with `at` as their start, and ends the lane, in one
+    /// transaction that holds the checkpoint.
+    async fn join_lane(&self, at: &Position) -> Result<(), Fault>;
+
+    /// Returns when no transaction of this runner that moves a cursor is under way: one whose
+    /// session was dropped may still be. For the lane also when no definition is being changed.
+    async fn settle(&self) -> Result<(), Fault>;
+
     /// Stores a line of progress for `status`, as JSON.
     async fn put_progress(&self, progress: &str) -> Result<(), Fault>;
 
@@ -367,6 +384,8 @@ pub enum DdlEffect {
     Gone(TableName),
     /// Wherry could not carry it; the table is stopped.
     Stopped(TableName, String),
+    /// The table is to be loaded anew, beside the stream; it waits for a lane.
+    Restart(TableName),
 }
 
 #[derive(Debug, Clone)]

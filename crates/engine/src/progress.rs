@@ -30,6 +30,9 @@ pub struct Progress {
     pub waiting_on: Option<WaitingOn>,
     /// The last thing worth telling, as a sentence fragment.
     pub message: String,
+    /// Of the tables that are loaded beside the stream, while there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Box<Progress>>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -40,6 +43,9 @@ pub struct TableProgress {
     pub rows_estimate: u64,
     pub bytes: u64,
     pub stopped: Option<String>,
+    /// Why it is loaded beside the stream, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -108,6 +114,7 @@ struct Inner {
     unanswered: Option<WaitingOn>,
     /// What fails again and again, since when.
     trouble: Option<(String, Instant)>,
+    lane: Option<Arc<Board>>,
 }
 
 #[derive(Debug)]
@@ -143,6 +150,7 @@ impl Board {
             committed_at_us: None,
             unanswered: None,
             trouble: None,
+            lane: None,
         };
         Arc::new(Board {
             inner: Mutex::new(inner),
@@ -170,11 +178,18 @@ impl Board {
                 shown.stage = state.stage.as_str().to_owned();
                 shown.rows_estimate = state.table.row_count_estimate;
                 shown.stopped = state.stopped.as_ref().map(|stopped| stopped.reason.clone());
+                shown.lane = state.lane.as_ref().map(|mark| mark.reason.clone());
             }
             if let Some(end) = &stored.end {
                 inner.progress.stream.end = end.to_string();
             }
         });
+        self.publish();
+    }
+
+    /// A board of its own for the lane, shown as a part of this one; `None` takes it away.
+    pub(crate) fn show_lane(&self, lane: Option<&Arc<Board>>) {
+        self.update(|inner| inner.lane = lane.map(Arc::clone));
         self.publish();
     }
 
@@ -284,6 +299,7 @@ impl Inner {
     fn refresh(&mut self) {
         let progress = &mut self.progress;
         progress.updated_at_us = now_us();
+        progress.lane = self.lane.as_ref().map(|lane| Box::new(lane.snapshot()));
         progress.tables = self.tables.values().cloned().collect();
         progress.load.rows = self.tables.values().map(|table| table.rows).sum();
         progress.load.bytes = self.tables.values().map(|table| table.bytes).sum();

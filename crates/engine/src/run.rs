@@ -1,6 +1,7 @@
 //! A task through its phases: the one runner.
 
 use crate::cutover::{self, Cutover, CutoverReport};
+use crate::lane::{self, LaneOptions};
 use crate::load::Load;
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
@@ -10,7 +11,7 @@ use crate::ports::{Source, Target};
 use crate::progress::{Board, publish_forever};
 use crate::schema;
 use crate::state::{Checkpoint, StoredTask};
-use crate::stream::Stream;
+use crate::stream::{Role, Stream};
 use crate::verify::Verify;
 use crate::verify::report::VerifyReport;
 use std::future::Future;
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::{CutoverSpec, SchemaSpec, SelectSpec};
-use wherry_model::{CheckItem, Class, Fault, Phase, Verdict};
+use wherry_model::{CheckItem, Class, Fault, Phase, TableName, Verdict};
 
 /// Share of the memory limit that rows under way may take; the rest is buffers and statements.
 const BUDGET_SHARE: u64 = 6;
@@ -153,6 +154,11 @@ impl Runner {
             report = compare => report,
             () = cancel.cancelled() => Err(cancelled()),
         }
+    }
+
+    /// Has tables loaded anew, beside the stream of the next run. Returns all that will be.
+    pub async fn resync(&self, tables: &[TableName]) -> Result<Vec<TableName>, Fault> {
+        lane::resync(self.target.as_ref(), &self.options.selection, tables).await
     }
 
     /// Prechecks a new task, refuses a finished or foreign one, and claims it.
@@ -305,6 +311,7 @@ impl Runner {
             selection: self.options.selection.clone(),
             job_count: self.options.readers.min(self.options.writers).max(1),
             defer_indexes: self.options.defer_indexes,
+            beside: false,
         }
     }
 
@@ -327,6 +334,10 @@ impl Runner {
             selection: self.options.selection.clone(),
             worker_count: self.options.workers.max(1),
             objects: self.objects(),
+            role: Role::Main(LaneOptions {
+                job_count: self.options.readers.min(self.options.writers).max(1),
+                defer_indexes: self.options.defer_indexes,
+            }),
         }
     }
 

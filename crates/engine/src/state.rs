@@ -43,6 +43,37 @@ pub struct TableState {
     pub stage: TableStage,
     /// Why the table stopped and where; it keeps its place for the day it goes on.
     pub stopped: Option<Stopped>,
+    /// Set while the table is loaded beside the stream, which does not follow it then.
+    pub lane: Option<LaneMark>,
+}
+
+impl TableState {
+    /// True where the main stream follows the table.
+    pub fn is_followed(&self) -> bool {
+        self.stopped.is_none() && self.lane.is_none()
+    }
+
+    pub(crate) fn is_in_open_lane(&self) -> bool {
+        self.lane.as_ref().is_some_and(|mark| mark.open)
+    }
+}
+
+/// A table that is loaded beside the stream, in the task's lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneMark {
+    /// It belongs to the open lane; else it waits for the next one.
+    pub open: bool,
+    /// Why it is loaded, as a sentence fragment.
+    pub reason: String,
+}
+
+impl LaneMark {
+    pub fn waiting(reason: impl Into<String>) -> LaneMark {
+        LaneMark {
+            open: false,
+            reason: reason.into(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ mod chunker;
 mod jobs;
 
 use crate::family;
+use crate::lane;
 use crate::pipe::Budget;
 use crate::plan::{StartMoves, plan};
 use crate::policy::stop_table;
@@ -35,6 +36,8 @@ pub struct Load {
     pub selection: SelectSpec,
     pub job_count: usize,
     pub defer_indexes: bool,
+    /// The tables of the lane: others of the selection are not its business.
+    pub beside: bool,
 }
 
 impl Load {
@@ -145,7 +148,13 @@ impl Load {
             if all_known || database_known {
                 continue;
             }
-            ddl.tables.retain(|table| self.selection.includes(table));
+            let names_tables = !ddl.tables.is_empty();
+            ddl.tables.retain(|table| {
+                self.selection.includes(table) && (!self.beside || starts.contains_key(table))
+            });
+            if names_tables && ddl.tables.is_empty() {
+                continue;
+            }
             moves.record(&ddl);
         }
         Ok(moves)
@@ -186,7 +195,12 @@ impl Load {
                 self.target.drop_table(&old.table.name).await?;
             }
         }
-        let states = fresh.states();
+        let mut states = fresh.states();
+        if self.beside {
+            let is_mine = |name: &TableName| tables.iter().any(|old| old.table.name == *name);
+            states.retain(|state| is_mine(&state.table.name));
+            lane::stop_torn_family(self.target.as_ref(), &self.board, &fresh, &mut states).await?;
+        }
         let is_fresh = |state: &TableState| {
             let old = tables.iter().find(|old| old.table.name == state.table.name);
             let moved = moves

@@ -11,6 +11,7 @@ mod reader;
 mod schedule;
 
 use crate::family;
+use crate::lane::{LaneEnd, LaneOptions, Lanes};
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::policy::{cancelled, retry, stop_table};
@@ -23,10 +24,10 @@ use objects::{OBJECTS_AFTER_QUIET, ObjectTurn};
 use reader::{Reader, Reply};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Class, Ddl, DdlKind, Fault, Position, Scope};
+use wherry_model::{Class, Ddl, DdlKind, Fault, Position, Scope, TableName};
 
 /// A quiet stream stores its position this often, so that a restart need not read far.
 const IDLE_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +42,16 @@ pub struct Stream {
     pub selection: SelectSpec,
     pub worker_count: usize,
     pub objects: ObjectSync,
+    pub role: Role,
+}
+
+/// Which tables a stream follows.
+#[derive(Clone)]
+pub enum Role {
+    /// All of the task but those of its lane, which works beside it.
+    Main(LaneOptions),
+    /// Those of the lane; tells how far the main stream has come.
+    Lane(watch::Receiver<Option<Position>>),
 }
 
 impl Stream {
@@ -52,8 +63,12 @@ impl Stream {
         stop_at: watch::Receiver<Option<Position>>,
         cancel: &CancellationToken,
     ) -> Result<Checkpoint, Fault> {
+        let lanes = Mutex::new(match &self.role {
+            Role::Main(options) => Some(Lanes::beside(self, options, cancel)),
+            Role::Lane(_) => None,
+        });
         retry("the stream", &self.board, cancel, || {
-            self.attempt(stop_at.clone(), cancel)
+            self.attempt(&lanes, stop_at.clone(), cancel)
         })
         .await
     }
@@ -62,13 +77,21 @@ impl Stream {
     /// checkpoint, since workers may have committed parts of the group that failed.
     async fn attempt(
         &self,
+        lanes: &Mutex<Option<Lanes>>,
         stop_at: watch::Receiver<Option<Position>>,
         cancel: &CancellationToken,
     ) -> Result<Checkpoint, Fault> {
+        let mut lanes = lanes.lock().await;
         loop {
-            let session = Session::open(self).await?;
+            let session = Session::open(self, lanes.as_mut()).await?;
             let fault = match session.run(stop_at.clone(), cancel).await {
-                Ok(checkpoint) => return Ok(checkpoint),
+                Ok(Left::Stopped(checkpoint)) => return Ok(checkpoint),
+                Ok(Left::ForLane(checkpoint)) => {
+                    if let Some(lanes) = lanes.as_mut() {
+                        lanes.join(&checkpoint).await?;
+                    }
+                    continue;
+                }
                 Err(fault) => fault,
             };
             let Scope::Table(table) = &fault.scope else {
@@ -86,9 +109,20 @@ impl Stream {
     }
 }
 
+/// Why a session has ended at a group's border.
+enum Left {
+    Stopped(Checkpoint),
+    /// The lane has caught up and joins here.
+    ForLane(Checkpoint),
+}
+
 /// One reading of the stream, from a stored checkpoint to a fault or a stop.
 struct Session<'a> {
     stream: &'a Stream,
+    /// Of the main stream.
+    lanes: Option<&'a mut Lanes>,
+    /// The lane waits for the next border.
+    lane_joins: bool,
     reader: Reader,
     /// Everything up to here is in the target.
     stored: Checkpoint,
@@ -106,7 +140,15 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn open(stream: &'a Stream) -> Result<Session<'a>, Fault> {
+    async fn open(
+        stream: &'a Stream,
+        mut lanes: Option<&'a mut Lanes>,
+    ) -> Result<Session<'a>, Fault> {
+        if let Some(lanes) = &mut lanes {
+            // What a session before this one had sent must not change the state behind its back.
+            stream.target.settle().await?;
+            lanes.go();
+        }
         let mut task = stream.target.stored().await?.ok_or_else(no_checkpoint)?;
         let stored = task.checkpoint.clone().ok_or_else(no_checkpoint)?;
         // A crash may have come between the stop of one table and that of its family.
@@ -122,7 +164,7 @@ impl<'a> Session<'a> {
             idempotent_to = defined_to.clone();
         }
         let mut changes = stream.source.stream(&stored, &stream.selection).await?;
-        for state in task.tables.iter().filter(|state| state.stopped.is_none()) {
+        for state in task.tables.iter().filter(|state| state.is_followed()) {
             changes.track(Arc::new(state.table.clone()), state.start.clone());
         }
         stream
@@ -134,6 +176,8 @@ impl<'a> Session<'a> {
             passed: stored.clone(),
             stored,
             stream,
+            lanes,
+            lane_joins: false,
             mode: ApplyMode::Idempotent,
             idempotent_to,
             defined_to,
@@ -151,15 +195,24 @@ impl<'a> Session<'a> {
         mut self,
         mut stop_at: watch::Receiver<Option<Position>>,
         cancel: &CancellationToken,
-    ) -> Result<Checkpoint, Fault> {
+    ) -> Result<Left, Fault> {
         loop {
+            self.show_place();
             if self.open.is_none() && self.stop_reached(&stop_at) {
                 self.store_passed().await?;
-                return Ok(self.stored);
+                return Ok(Left::Stopped(self.stored));
+            }
+            if self.open.is_none() && self.lane_joins {
+                self.store_passed().await?;
+                return Ok(Left::ForLane(self.stored));
             }
             let mut group = tokio::select! {
                 () = cancel.cancelled() => return self.leave().await,
                 () = stop_changed(&mut stop_at) => continue,
+                end = lane_ended(&mut self.lanes) => {
+                    self.answer_lane(end).await?;
+                    continue;
+                }
                 group = self.reader.next_group() => group?,
                 () = tokio::time::sleep(OBJECTS_AFTER_QUIET), if self.objects.changed && self.open.is_none() => {
                     self.sync_objects().await?;
@@ -172,6 +225,10 @@ impl<'a> Session<'a> {
             }
             self.apply(group).await?;
             if let Some(item) = barrier {
+                if self.is_ahead_of_main(&item).await? {
+                    self.store_passed().await?;
+                    return Ok(Left::Stopped(self.stored));
+                }
                 self.pass_barrier(item).await?;
             }
             self.store_passed_sometimes().await?;
@@ -180,6 +237,43 @@ impl<'a> Session<'a> {
                 self.reach_end().await?;
             }
         }
+    }
+
+    async fn answer_lane(&mut self, end: Result<LaneEnd, Fault>) -> Result<(), Fault> {
+        if let Some(lanes) = &mut self.lanes {
+            self.lane_joins |= lanes.answer(end).await?;
+        }
+        Ok(())
+    }
+
+    fn show_place(&self) {
+        if let Some(lanes) = &self.lanes {
+            lanes.show_place(&self.passed.applied_to);
+        }
+    }
+
+    /// True in the lane at a definition change of one of its tables that the main stream has not
+    /// met yet: the lane joins before it, and the main stream carries it.
+    async fn is_ahead_of_main(&mut self, item: &StreamItem) -> Result<bool, Fault> {
+        let (Role::Lane(main_at), StreamItem::Ddl(ddl)) = (&self.stream.role, item) else {
+            return Ok(false);
+        };
+        let passed = |at: &Position| at.reaches(&ddl.end);
+        if self.defined_to.reaches(&ddl.end) || main_at.borrow().as_ref().is_some_and(passed) {
+            return Ok(false);
+        }
+        self.concerns(ddl).await
+    }
+
+    /// True where a table that this stream follows, and that begins before it, is named.
+    async fn concerns(&mut self, ddl: &Ddl) -> Result<bool, Fault> {
+        let task = self.stream.target.stored().await?;
+        let tables = task.map(|task| task.tables).unwrap_or_default();
+        Ok(tables.iter().any(|state| {
+            let name = &state.table.name;
+            (drops_database_of(ddl, name) || ddl.tables.contains(name))
+                && !state.start.reaches(&ddl.end)
+        }))
     }
 
     fn stop_reached(&self, stop_at: &watch::Receiver<Option<Position>>) -> bool {
@@ -191,7 +285,7 @@ impl<'a> Session<'a> {
 
     /// Stops at the last checkpoint. A large transaction that is only half in is left to the
     /// next run, which repeats it.
-    async fn leave(mut self) -> Result<Checkpoint, Fault> {
+    async fn leave(mut self) -> Result<Left, Fault> {
         if self.open.is_none() {
             self.store_passed().await?;
         }
@@ -281,15 +375,22 @@ impl<'a> Session<'a> {
             self.reader.go_on(Vec::new());
             return Ok(());
         }
-        let after = Checkpoint {
-            read_from: later_read_from(&self.passed, &ddl.end),
-            applied_to: ddl.end.clone(),
-        };
+        let after = behind(&self.passed, &ddl.end);
         if ddl.kind == DdlKind::Object {
             self.objects.changed = true;
             self.passed = after;
             self.reader.go_on(Vec::new());
             return Ok(());
+        }
+        if self.lanes.is_none() && !self.concerns(&ddl).await? {
+            self.passed = after;
+            self.reader.go_on(Vec::new());
+            return Ok(());
+        }
+        if let Some(lanes) = &mut self.lanes
+            && lanes.must_rest(&ddl).await?
+        {
+            lanes.rest().await?;
         }
         if self.objects.changed {
             // A trigger that is gone at the source could bar the statement in the target.
@@ -313,6 +414,11 @@ impl<'a> Session<'a> {
                     replies.push(Reply::Track(Arc::new(table), start))
                 }
                 DdlEffect::Gone(table) => replies.push(Reply::Untrack(table)),
+                DdlEffect::Restart(table) => {
+                    let message = format!("{table} is to be loaded anew beside the stream");
+                    self.stream.board.message(message);
+                    replies.push(Reply::Untrack(table));
+                }
                 DdlEffect::Stopped(table, reason) => {
                     tracing::error!(%table, position = %ddl.end, "table stopped: {reason}");
                     self.stream.board.stopped(&table, &reason);
@@ -322,6 +428,11 @@ impl<'a> Session<'a> {
         }
         replies.extend(self.stop_family(&ddl.end).await?);
         self.reader.go_on(replies);
+        if let Some(lanes) = &mut self.lanes
+            && !self.lane_joins
+        {
+            lanes.go();
+        }
         if let Some(task) = self.stream.target.stored().await? {
             self.stream.board.show_stored(&task);
         }
@@ -329,6 +440,11 @@ impl<'a> Session<'a> {
     }
 
     async fn sync_objects(&mut self) -> Result<(), Fault> {
+        if self.lanes.is_none() {
+            // Objects are the main stream's; it syncs them whenever it is opened, also behind a join.
+            self.objects.changed = false;
+            return Ok(());
+        }
         self.objects.begin();
         self.stream.objects.sync_if_possible().await?;
         self.objects.end();
@@ -386,7 +502,9 @@ impl<'a> Session<'a> {
             self.stop_table(fault, &self.stored.applied_to.clone())
                 .await?;
         }
-        self.complete_tables().await?;
+        if self.lanes.is_some() {
+            self.complete_tables().await?;
+        }
         self.mode = ApplyMode::Strict;
         self.stream.board.message(format!(
             "replay reached its end at {}; every change is now checked",
@@ -403,7 +521,7 @@ impl<'a> Session<'a> {
             .await?
             .ok_or_else(no_checkpoint)?;
         let waiting = |state: &&crate::state::TableState| {
-            state.stopped.is_none() && state.stage == TableStage::Indexed
+            state.is_followed() && state.stage == TableStage::Indexed
         };
         for state in task.tables.iter().filter(waiting) {
             let Stream { target, board, .. } = self.stream;
@@ -425,6 +543,26 @@ impl<'a> Session<'a> {
 async fn stop_changed(stop_at: &mut watch::Receiver<Option<Position>>) {
     if stop_at.changed().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Why the lane's work has ended. A stream without a lane waits for ever. Cancel: safe.
+async fn lane_ended(lanes: &mut Option<&mut Lanes>) -> Result<LaneEnd, Fault> {
+    match lanes {
+        Some(lanes) => lanes.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(crate) fn drops_database_of(ddl: &Ddl, table: &TableName) -> bool {
+    ddl.kind == DdlKind::DropDatabase && table.database == ddl.default_database
+}
+
+/// The place behind a definition change.
+fn behind(passed: &Checkpoint, end: &Position) -> Checkpoint {
+    Checkpoint {
+        read_from: later_read_from(passed, end),
+        applied_to: end.clone(),
     }
 }
 

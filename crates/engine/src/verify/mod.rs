@@ -57,6 +57,11 @@ impl Verify {
                     .push((state.table.name.clone(), stopped.reason.clone()));
                 continue;
             }
+            if let Some(mark) = &state.lane {
+                let reason = format!("it is being loaded beside the stream: {}", mark.reason);
+                report.left_out.push((state.table.name.clone(), reason));
+                continue;
+            }
             self.board
                 .message(format!("verifying {}", state.table.name));
             report.tables.push(self.table(state).await?);
@@ -157,7 +162,7 @@ impl Verify {
 }
 
 fn live(task: &StoredTask) -> impl Iterator<Item = &TableState> {
-    task.tables.iter().filter(|state| state.stopped.is_none())
+    task.tables.iter().filter(|state| state.is_followed())
 }
 
 fn not_loaded() -> Fault {

@@ -177,6 +177,10 @@ impl Judge {
         }
     }
 
+    pub fn is_selected(&self, table: &TableName) -> bool {
+        self.selection.includes(table)
+    }
+
     pub fn is_selected_database(&self, database: &str) -> bool {
         self.selection.includes_database(database)
     }

@@ -38,7 +38,9 @@ impl Inner {
         self.check_names().await?;
         self.create_state(&mut session).await?;
         let epoch = self.raise_epoch(&mut session).await?;
-        self.wait_for_ddl(&mut session).await?;
+        for view in [self.state.of_stream(), self.state.of_lane()] {
+            self.wait_for_ddl(&mut session, &view.ddl_lock()).await?;
+        }
         self.read_limits(&mut session).await?;
         session.close().await;
         self.epoch.store(epoch, Ordering::SeqCst);
@@ -120,16 +122,15 @@ impl Inner {
     }
 
     /// Returns when no statement of the runner before changes a definition any more.
-    async fn wait_for_ddl(&self, session: &mut Session) -> Result<(), Fault> {
-        let lock = self.state.ddl_lock();
+    async fn wait_for_ddl(&self, session: &mut Session, lock: &str) -> Result<(), Fault> {
         let begin = Instant::now();
         let mut killed = false;
         loop {
-            if take_lock(session, &lock, STEP_SECONDS).await? {
-                return release_lock(session, &lock).await;
+            if take_lock(session, lock, STEP_SECONDS).await? {
+                return release_lock(session, lock).await;
             }
             let waited = begin.elapsed();
-            let holder = lock_holder(session, &lock).await?;
+            let holder = lock_holder(session, lock).await?;
             tracing::warn!(
                 seconds = waited.as_secs(),
                 connection = holder,

@@ -4,6 +4,7 @@
 //! same plan is made from the same stored states.
 
 use super::Inner;
+use super::ddl_restart::{Entered, changes_rows_unseen};
 use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
@@ -49,6 +50,7 @@ impl Inner {
             .filter(|name| {
                 request
                     .tracked(name)
+                    .or_else(|| request.beside(name))
                     .is_some_and(|stored| stored.state.stopped.is_none())
             })
             .collect();
@@ -74,20 +76,15 @@ impl Inner {
         if !request.is_selected(&subject) {
             return Ok(plan);
         }
-        if let Some(stored) = request.stored.get(&subject) {
-            // Already there at the source, so IF NOT EXISTS did nothing; or its start is later.
-            let passed = request.statement.if_exists || request.tracked(&subject).is_none();
-            if passed && !request.statement.or_replace && stored.state.stopped.is_none() {
-                return Ok(plan);
-            }
+        if self.is_made_already(request, &mut plan, &subject)? {
+            return Ok(plan);
         }
         let like_stored = match &like_of(request) {
             Some(name) => match self.stored_table(name).await? {
-                Some(stored) => Some(stored),
-                None => {
-                    let refusal =
-                        cannot_carry(&subject, "it is made like a table that is not selected");
-                    self.plan_stop(request, &mut plan, &subject, &refusal)?;
+                Some(stored) if request.knows_now(&stored) => Some(stored),
+                _ => {
+                    let reason = "it was made like a table whose definition is not at hand";
+                    self.plan_restart(request, &mut plan, &subject, reason)?;
                     return Ok(plan);
                 }
             },
@@ -133,6 +130,28 @@ impl Inner {
         Ok(plan)
     }
 
+    /// True where a CREATE does nothing, or the lane has the table.
+    fn is_made_already(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        subject: &TableName,
+    ) -> Result<bool, Fault> {
+        if let Some(stored) = request.beside(subject) {
+            // One that waits may be gone at the source; behind this place it is there again.
+            let waits = stored.state.lane.as_ref().is_some_and(|mark| !mark.open);
+            if request.statement.or_replace || waits {
+                self.plan_restart(request, plan, subject, "it was made anew")?;
+            }
+            return Ok(true);
+        }
+        // Already there at the source, so IF NOT EXISTS did nothing; or its start is later.
+        Ok(request.stored.get(subject).is_some_and(|stored| {
+            let passed = request.statement.if_exists || request.tracked(subject).is_none();
+            passed && !request.statement.or_replace && stored.state.stopped.is_none()
+        }))
+    }
+
     /// The statement with qualified names. `LIKE` copies the table as it is in the target now,
     /// where indexes may still be missing, so the stored definition is written out instead.
     async fn create_statement(
@@ -176,33 +195,33 @@ impl Inner {
         let Some(subject) = subject_of(request) else {
             return Ok(plan);
         };
+        let notes = plain_alter(&request.ddl.statement, &request.statement);
+        if let Err(refusal) = &notes
+            && changes_rows_unseen(refusal)
+        {
+            self.plan_restart_named(request, &mut plan)?;
+            return Ok(plan);
+        }
         let Some(stored) = request.tracked(&subject) else {
+            self.plan_alter_beside(request, &mut plan, &subject)?;
             return Ok(plan);
         };
         if stored.state.stopped.is_some() {
             return Ok(plan);
         }
-        let notes = match plain_alter(&request.ddl.statement, &request.statement) {
-            Ok(notes) => notes,
+        let numbers_rows = match notes {
+            Ok(notes) => notes.adds_auto_increment && stored.state.table.identity().is_none(),
             Err(refusal) => {
                 self.plan_stop(request, &mut plan, &subject, &Fault::from(refusal))?;
                 return Ok(plan);
             }
         };
-        if notes.adds_auto_increment && stored.state.table.identity().is_none() {
-            let refusal = cannot_carry(
-                &subject,
-                "AUTO_INCREMENT would number the rows of a table without a key in another order",
-            );
-            self.plan_stop(request, &mut plan, &subject, &refusal)?;
+        if numbers_rows {
+            let reason = "AUTO_INCREMENT numbered its rows, which have no key, in an unknown order";
+            self.plan_restart(request, &mut plan, &subject, reason)?;
             return Ok(plan);
         }
-        let renamed = request
-            .statement
-            .renames()
-            .into_iter()
-            .next()
-            .map_or_else(|| subject.clone(), |(_, new)| new);
+        let renamed = request.renamed(&subject);
         if !request.is_selected(&renamed) {
             let refusal =
                 cannot_carry(&subject, "it is renamed to a database that is not selected");
@@ -245,10 +264,8 @@ impl Inner {
     fn plan_drop(&self, request: &Request<'_>) -> Plan {
         let mut plan = Plan::default();
         for subject in request.statement.subjects() {
-            if request.tracked(&subject).is_some() {
-                plan.legs.push(drop_leg(request, &subject));
-                plan.states.extend(self.state.forget_table(&subject));
-                plan.effects.push(DdlEffect::Gone(subject));
+            if request.tracked(&subject).is_some() || request.beside(&subject).is_some() {
+                self.plan_gone(request, &mut plan, &subject, &subject);
             }
         }
         plan
@@ -258,25 +275,29 @@ impl Inner {
         let mut plan = Plan::default();
         // Where each name's table came from, since a swap renames over several legs.
         let mut origins: Vec<(TableName, TableName)> = Vec::new();
+        let mut entered = Entered::default();
         for (old, new) in request.statement.renames() {
+            if entered.moves_on(request, &old, &new) {
+                continue;
+            }
             let place = origins.iter().position(|(name, _)| *name == old);
             let origin = place.map_or_else(|| old.clone(), |place| origins.remove(place).1);
             if request.tracked(&origin).is_none() {
-                // Every table of a selected database is stored, so another name there is a view's,
-                // which the engine's next sync of objects follows.
-                let enters = request.is_selected(&new) && !request.is_selected(&origin);
-                if enters && !request.stored.contains_key(&origin) {
-                    let refusal = cannot_carry(
-                        &new,
-                        "it was renamed into the selection, and adding tables to a running task is not supported yet",
-                    );
-                    self.plan_stop(request, &mut plan, &new, &refusal)?;
-                }
+                self.plan_rename_beside(request, &mut plan, &origin);
+                entered.add(request, &new);
                 continue;
             }
             if !request.is_selected(&new) {
                 self.plan_leave(request, &mut plan, &old, &origin);
+                entered.note_left(request, &old, &origin);
                 continue;
+            }
+            if request.is_behind(&new) {
+                self.plan_gone(request, &mut plan, &old, &origin);
+                continue;
+            }
+            if request.beside(&new).is_some() {
+                self.plan_gone(request, &mut plan, &new, &new);
             }
             let (from, to) = (request.names.table(&old), request.names.table(&new));
             plan.legs.push(Leg {
@@ -288,6 +309,7 @@ impl Inner {
             origins.push((new, origin));
         }
         self.plan_renamed(request, &mut plan, &origins)?;
+        self.plan_entered(request, &mut plan, &entered)?;
         Ok(plan)
     }
 
@@ -316,7 +338,7 @@ impl Inner {
             state.table.name = name.clone();
             request.names.apply(&mut state.table);
             state.start = request.ddl.end.clone();
-            plan.states.push(self.put_table(&state, stored.dialect)?);
+            plan.states.extend(self.put_table(&state, stored.dialect)?);
             match &state.stopped {
                 None => plan
                     .effects
@@ -373,7 +395,10 @@ impl Inner {
         }
         let tables: Vec<TableName> = made.into_iter().map(|state| state.table.name).collect();
         for table in &tables {
-            plan.legs.push(drop_leg(request, table));
+            let stored = self.stored_table(table).await?;
+            if stored.is_some_and(|stored| stored.made || stored.state.lane.is_none()) {
+                plan.legs.push(drop_leg(request, table));
+            }
             plan.states.extend(self.state.forget_table(table));
             plan.effects.push(DdlEffect::Gone(table.clone()));
         }
@@ -414,7 +439,9 @@ impl Inner {
     fn plan_unsupported(&self, request: &Request<'_>) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         for table in &request.ddl.tables {
-            if request.tracked(table).is_some() && request.is_selected(table) {
+            if request.beside(table).is_some() {
+                self.plan_restart(request, &mut plan, table, "its rows may have changed")?;
+            } else if request.tracked(table).is_some() && request.is_selected(table) {
                 let refusal = cannot_carry(table, "Wherry does not know what it does to the rows");
                 self.plan_stop(request, &mut plan, table, &refusal)?;
             }
@@ -463,8 +490,9 @@ impl Inner {
             start: request.ddl.end.clone(),
             stage,
             stopped: None,
+            lane: None,
         };
-        plan.states.push(self.put_table(&state, Dialect::Target)?);
+        plan.states.extend(self.put_table(&state, Dialect::Target)?);
         plan.effects
             .push(DdlEffect::Defined(state.table, request.ddl.end.clone()));
         Ok(())
@@ -496,8 +524,9 @@ impl Inner {
                     reason: reason.clone(),
                     position: position.clone(),
                 }),
+                lane: None,
             };
-            plan.states.push(self.put_table(&stub, Dialect::Source)?);
+            plan.states.extend(self.put_table(&stub, Dialect::Source)?);
         }
         plan.states
             .extend(self.stop_statements(table, refusal.code, &reason, position)?);
@@ -520,7 +549,7 @@ fn like_of(request: &Request<'_>) -> Option<TableName> {
 }
 
 /// A table of which only the name is known.
-fn unknown_table(name: &TableName) -> Table {
+pub(super) fn unknown_table(name: &TableName) -> Table {
     Table {
         name: name.clone(),
         engine: String::new(),
@@ -545,7 +574,7 @@ pub(super) fn cannot_carry(table: &TableName, reason: &str) -> Fault {
     .table(table)
 }
 
-fn drop_leg(request: &Request<'_>, table: &TableName) -> Leg {
+pub(super) fn drop_leg(request: &Request<'_>, table: &TableName) -> Leg {
     let there = request.names.table(table);
     Leg {
         sql: format!("DROP TABLE IF EXISTS {there}"),

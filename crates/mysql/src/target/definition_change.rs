@@ -8,6 +8,7 @@ use super::Inner;
 use super::fault;
 use super::road::Road;
 use super::shadow::prepare_road;
+use super::state::View;
 use super::store::{StoredTable, checkpoint_texts};
 use super::transaction::CommitError;
 use crate::ddl::{Context, Statement, classify};
@@ -68,6 +69,8 @@ pub(super) struct Request<'a> {
     /// An earlier try got as far as its intent.
     pub(super) resumed: bool,
     pub(super) names: Arc<NameMap>,
+    /// The lane carries it, in its own reading.
+    pub(super) in_lane: bool,
 }
 
 impl Request<'_> {
@@ -81,8 +84,26 @@ impl Request<'_> {
             .is_some_and(|stored| stored.state.table.adopted.is_some())
     }
 
-    /// The stored state of a table that follows the stream at this place.
+    /// The stored state of a table that follows this reading at this place.
     pub(super) fn tracked(&self, table: &TableName) -> Option<&StoredTable> {
+        self.begun(table)
+            .filter(|stored| self.in_lane || stored.state.lane.is_none())
+    }
+
+    /// The stored state of a table that follows the lane at this place of the stream.
+    pub(super) fn beside(&self, table: &TableName) -> Option<&StoredTable> {
+        self.begun(table)
+            .filter(|stored| !self.in_lane && stored.state.lane.is_some())
+    }
+
+    /// The table was loaded, or is being loaded, as it became behind this place.
+    pub(super) fn is_behind(&self, table: &TableName) -> bool {
+        self.stored
+            .get(table)
+            .is_some_and(|stored| stored.state.start.reaches(&self.ddl.end))
+    }
+
+    fn begun(&self, table: &TableName) -> Option<&StoredTable> {
         self.stored
             .get(table)
             .filter(|stored| !stored.state.start.reaches(&self.ddl.end))
@@ -111,6 +132,7 @@ impl Inner {
             stored: self.stored_tables(ddl).await?,
             resumed: !intents.is_empty(),
             names: self.names.map().await?,
+            in_lane: self.state.view() == View::Lane,
         };
         let mut plan = self.plan(&request).await?;
         let intents = if request.resumed {
@@ -128,7 +150,11 @@ impl Inner {
     async fn stored_tables(&self, ddl: &Ddl) -> Result<BTreeMap<TableName, StoredTable>, Fault> {
         let mut stored = BTreeMap::new();
         for table in &ddl.tables {
-            if let Some(found) = self.stored_table(table).await? {
+            let Some(found) = self.stored_table(table).await? else {
+                continue;
+            };
+            let is_mine = found.state.lane.as_ref().is_some_and(|mark| mark.open);
+            if self.state.view() == View::Stream || is_mine {
                 stored.insert(table.clone(), found);
             }
         }

@@ -334,7 +334,8 @@ impl Inner {
         let statements = states
             .iter()
             .map(|state| self.put_table(state, Dialect::Source))
-            .collect::<Result<Vec<String>, Fault>>()?;
+            .collect::<Result<Vec<Vec<String>>, Fault>>()?
+            .concat();
         self.write_state(&statements).await.map(drop)
     }
 

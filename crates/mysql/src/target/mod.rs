@@ -10,12 +10,14 @@ mod apply;
 mod claim;
 mod commit;
 mod ddl_plan;
+mod ddl_restart;
 mod definition_change;
 mod exact;
 mod fault;
 mod feed;
 mod idempotent;
 mod keep;
+mod lane;
 mod load;
 mod names;
 mod nature;
@@ -89,8 +91,24 @@ pub struct MysqlTarget {
     inner: Arc<Inner>,
 }
 
+/// A target as the main stream or the lane sees it. What belongs to the process is shared.
 struct Inner {
     state: State,
+    shared: Arc<Shared>,
+    last_checkpoint: Mutex<Option<Checkpoint>>,
+    /// One change of a definition at a time.
+    road: tokio::sync::Mutex<()>,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+struct Shared {
     pool: Pool,
     reads: Pool,
     reader: TableReader,
@@ -105,10 +123,7 @@ struct Inner {
     owed: OwedMark,
     packet_bytes: AtomicUsize,
     local_infile_off: AtomicBool,
-    last_checkpoint: Mutex<Option<Checkpoint>>,
     names: Arc<Names>,
-    /// One change of a definition at a time.
-    road: tokio::sync::Mutex<()>,
 }
 
 impl MysqlTarget {
@@ -123,26 +138,35 @@ impl MysqlTarget {
         names: Arc<Names>,
     ) -> MysqlTarget {
         let activity = Arc::new(Activity::default());
-        let sessions = options.workers + options.writers + SPARE_SESSIONS;
+        // The stream and the lane beside it each have their workers and a last transaction.
+        let sessions = 2 * (options.workers + 1) + options.writers + SPARE_SESSIONS;
         let pool =
             |kind| Pool::new(endpoint.clone(), kind, sessions).with_activity(Arc::clone(&activity));
         let reads = pool(SessionKind::Read);
+        let shared = Shared {
+            pool: pool(SessionKind::Write),
+            reader: TableReader::new(reads.clone()),
+            reads,
+            activity,
+            source_version: options.source_version,
+            version: tokio::sync::Mutex::new(None),
+            epoch: AtomicU64::new(0),
+            fenced: AtomicBool::new(false),
+            owed: OwedMark::default(),
+            packet_bytes: AtomicUsize::new(DEFAULT_PACKET_BYTES),
+            local_infile_off: AtomicBool::new(false),
+            names,
+        };
+        let state = State::new(&options.state_database, &options.task);
+        MysqlTarget::seen_by(state, Arc::new(shared))
+    }
+
+    fn seen_by(state: State, shared: Arc<Shared>) -> MysqlTarget {
         MysqlTarget {
             inner: Arc::new(Inner {
-                state: State::new(&options.state_database, &options.task),
-                pool: pool(SessionKind::Write),
-                reader: TableReader::new(reads.clone()),
-                reads,
-                activity,
-                source_version: options.source_version,
-                version: tokio::sync::Mutex::new(None),
-                epoch: AtomicU64::new(0),
-                fenced: AtomicBool::new(false),
-                owed: OwedMark::default(),
-                packet_bytes: AtomicUsize::new(DEFAULT_PACKET_BYTES),
-                local_infile_off: AtomicBool::new(false),
+                state,
+                shared,
                 last_checkpoint: Mutex::new(None),
-                names,
                 road: tokio::sync::Mutex::new(()),
             }),
         }
@@ -407,6 +431,23 @@ impl Target for MysqlTarget {
         schema: &SchemaSpec,
     ) -> Result<Vec<SchemaDifference>, Fault> {
         self.inner.object_diff(objects, selection, schema).await
+    }
+
+    fn lane(&self) -> Arc<dyn Target> {
+        let state = self.inner.state.of_lane();
+        Arc::new(MysqlTarget::seen_by(state, Arc::clone(&self.inner.shared)))
+    }
+
+    async fn open_lane(&self, states: &[TableState], checkpoint: &Checkpoint) -> Result<(), Fault> {
+        self.inner.open_lane(states, checkpoint).await
+    }
+
+    async fn join_lane(&self, at: &Position) -> Result<(), Fault> {
+        self.inner.join_lane(at).await
+    }
+
+    async fn settle(&self) -> Result<(), Fault> {
+        self.inner.settle().await
     }
 
     async fn put_progress(&self, progress: &str) -> Result<(), Fault> {

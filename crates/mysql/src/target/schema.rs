@@ -6,6 +6,7 @@
 use super::Inner;
 use super::fault;
 use super::road::Road;
+use super::state::View;
 use super::store::Dialect;
 use crate::catalog::{definition_of, read_databases};
 use crate::ddl::definition::{Definition, KeyKind, Keys, RenderOptions};
@@ -94,8 +95,12 @@ impl Inner {
         road.close().await
     }
 
-    /// Forgets a table and drops it where this task made it.
+    /// Forgets a table and drops it where this task made it. The lane leaves that to the stream,
+    /// which meets the statement that took the table away.
     pub(super) async fn drop_table(&self, table: &TableName) -> Result<(), Fault> {
+        if self.state.view() == View::Lane {
+            return self.set_aside(table).await;
+        }
         let Some(stored) = self.stored_table(table).await? else {
             return Ok(());
         };

@@ -22,6 +22,14 @@ const LONG_TEXT: &str = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 pub(super) struct State {
     database: String,
     task: String,
+    view: View,
+}
+
+/// Whose cursor the statements move and whose tables they list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    Stream,
+    Lane,
 }
 
 impl State {
@@ -29,7 +37,35 @@ impl State {
         State {
             database: database.to_owned(),
             task: task.to_owned(),
+            view: View::Stream,
         }
+    }
+
+    /// The same task as its lane sees it.
+    pub(super) fn of_lane(&self) -> State {
+        State {
+            view: View::Lane,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn of_stream(&self) -> State {
+        State {
+            view: View::Stream,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn view(&self) -> View {
+        self.view
+    }
+
+    /// The table that holds this view's cursor.
+    fn cursor(&self) -> String {
+        self.table(match self.view {
+            View::Stream => "checkpoint",
+            View::Lane => "lane",
+        })
     }
 
     pub(super) fn database(&self) -> &str {
@@ -69,12 +105,17 @@ impl State {
 
     /// The name of the lock under which definitions are changed. Servers take 64 characters.
     pub(super) fn ddl_lock(&self) -> String {
-        let name = format!("wherry/{}/ddl", self.task);
+        // The lane has its own, so that the stream's DDL does not wait for its indexes.
+        let suffix = match self.view {
+            View::Stream => "ddl",
+            View::Lane => "lane",
+        };
+        let name = format!("wherry/{}/{suffix}", self.task);
         if name.chars().count() <= 64 {
             return name;
         }
         let hash = xxhash_rust::xxh3::xxh3_128(self.task.as_bytes());
-        format!("wherry/{hash:032x}/ddl")
+        format!("wherry/{hash:032x}/{suffix}")
     }
 
     /// The read that every transaction begins with. Hits one row where the guard holds.
@@ -188,9 +229,13 @@ impl State {
     }
 
     pub(super) fn set_end(&self, position: &str) -> String {
+        let holder = match self.view {
+            View::Stream => "task",
+            View::Lane => "lane",
+        };
         format!(
             "UPDATE {} SET end_position={} WHERE {}",
-            self.table("task"),
+            self.table(holder),
             text(position),
             self.mine()
         )
@@ -199,7 +244,7 @@ impl State {
     pub(super) fn select_checkpoint(&self) -> String {
         format!(
             "SELECT read_from, applied_to FROM {} WHERE {}",
-            self.table("checkpoint"),
+            self.cursor(),
             self.mine()
         )
     }
@@ -208,7 +253,7 @@ impl State {
     pub(super) fn lock_checkpoint(&self) -> String {
         format!(
             "SELECT task INTO @wherry_checkpoint FROM {} WHERE {} FOR UPDATE",
-            self.table("checkpoint"),
+            self.cursor(),
             self.mine()
         )
     }
@@ -217,7 +262,7 @@ impl State {
         format!(
             "INSERT INTO {} (task, read_from, applied_to) VALUES ({}, {read}, {applied}) \
              ON DUPLICATE KEY UPDATE read_from={read}, applied_to={applied}",
-            self.table("checkpoint"),
+            self.cursor(),
             text(&self.task),
             read = text(read_from),
             applied = text(applied_to)
@@ -229,7 +274,7 @@ impl State {
     pub(super) fn move_checkpoint(&self, before: [&str; 2], after: [&str; 2]) -> String {
         format!(
             "UPDATE {} SET applied_to=IF(applied_to={} AND read_from={}, {}, NULL), read_from={} WHERE {}",
-            self.table("checkpoint"),
+            self.cursor(),
             text(before[1]),
             text(before[0]),
             text(after[1]),
@@ -238,19 +283,31 @@ impl State {
         )
     }
 
+    /// `definition`, `start_position`, `stage`, `stopped`, `mark` of every table.
     pub(super) fn select_tables(&self) -> String {
         format!(
-            "SELECT definition, start_position, stage, stopped, database_name, table_name FROM {} WHERE {} ORDER BY database_name, table_name",
+            "SELECT definition, start_position, stage, stopped, mark FROM {} LEFT JOIN {} USING (task, database_name, table_name) WHERE {} ORDER BY database_name, table_name",
+            self.table("table_state"),
+            self.table("lane_table"),
+            self.mine()
+        )
+    }
+
+    /// As `select_tables`, of a state that an older program wrote.
+    pub(super) fn select_tables_without_lanes(&self) -> String {
+        format!(
+            "SELECT definition, start_position, stage, stopped, NULL FROM {} WHERE {} ORDER BY database_name, table_name",
             self.table("table_state"),
             self.mine()
         )
     }
 
-    /// `definition`, `dialect`, `start_position`, `stage`, `stopped`, `made` of one table.
+    /// `definition`, `dialect`, `start_position`, `stage`, `stopped`, `made`, `mark` of one table.
     pub(super) fn select_table(&self, table: &TableName) -> String {
         format!(
-            "SELECT definition, dialect, start_position, stage, stopped, made FROM {} WHERE {}",
+            "SELECT definition, dialect, start_position, stage, stopped, made, mark FROM {} LEFT JOIN {} USING (task, database_name, table_name) WHERE {}",
             self.table("table_state"),
+            self.table("lane_table"),
             self.mine_and(table)
         )
     }
@@ -302,7 +359,7 @@ impl State {
     }
 
     pub(super) fn rename_table(&self, old: &TableName, new: &TableName) -> Vec<String> {
-        ["table_state", "chunk", "owed"]
+        ["table_state", "chunk", "owed", "lane_table"]
             .into_iter()
             .map(|name| {
                 format!(
@@ -318,6 +375,7 @@ impl State {
 
     pub(super) fn forget_table(&self, table: &TableName) -> Vec<String> {
         let mut statements = self.forget_rows(table);
+        statements.push(self.unmark_lane(table));
         statements.push(format!(
             "DELETE FROM {} WHERE {}",
             self.table("table_state"),
@@ -384,8 +442,9 @@ impl State {
 
     pub(super) fn select_owed(&self) -> String {
         format!(
-            "SELECT database_name, table_name, key_values FROM {} WHERE {}",
+            "SELECT database_name, table_name, key_values, mark FROM {} LEFT JOIN {} USING (task, database_name, table_name) WHERE {}",
             self.table("owed"),
+            self.table("lane_table"),
             self.mine()
         )
     }
@@ -479,7 +538,7 @@ impl State {
             "SELECT before_fingerprint, done FROM {} WHERE {} AND begin_position={} ORDER BY leg",
             self.table("ddl_intent"),
             self.mine(),
-            text(position)
+            text(&self.intent_key(position))
         )
     }
 
@@ -494,7 +553,7 @@ impl State {
             "INSERT INTO {} (task, begin_position, leg, statement, before_fingerprint) VALUES ({}, {}, {leg}, {}, {})",
             self.table("ddl_intent"),
             text(&self.task),
-            text(position),
+            text(&self.intent_key(position)),
             text(statement),
             text(fingerprint)
         )
@@ -505,18 +564,74 @@ impl State {
             "UPDATE {} SET done=1 WHERE {} AND begin_position={} AND leg={leg}",
             self.table("ddl_intent"),
             self.mine(),
-            text(position)
+            text(&self.intent_key(position))
         )
     }
 
+    /// Stream and lane may each have a statement under way.
     pub(super) fn clear_intents(&self) -> String {
+        let condition = match self.view {
+            View::Stream => "NOT LIKE",
+            View::Lane => "LIKE",
+        };
+        format!(
+            "DELETE FROM {} WHERE {} AND begin_position {condition} {}",
+            self.table("ddl_intent"),
+            self.mine(),
+            text(&format!("{LANE_INTENT}%"))
+        )
+    }
+
+    fn intent_key(&self, position: &str) -> String {
+        match self.view {
+            View::Stream => position.to_owned(),
+            View::Lane => format!("{LANE_INTENT}{position}"),
+        }
+    }
+
+    /// Makes a table one that is loaded beside the stream.
+    pub(super) fn mark_lane(&self, table: &TableName, mark: &str) -> String {
+        format!(
+            "REPLACE INTO {} (task, database_name, table_name, mark) VALUES ({}, {})",
+            self.table("lane_table"),
+            self.triple(table),
+            text(mark)
+        )
+    }
+
+    pub(super) fn unmark_lane(&self, table: &TableName) -> String {
         format!(
             "DELETE FROM {} WHERE {}",
-            self.table("ddl_intent"),
+            self.table("lane_table"),
+            self.mine_and(table)
+        )
+    }
+
+    /// `read_from`, `applied_to`, `end_position` of the lane.
+    pub(super) fn select_lane(&self) -> String {
+        format!(
+            "SELECT read_from, applied_to, end_position FROM {} WHERE {}",
+            self.table("lane"),
             self.mine()
         )
     }
+
+    pub(super) fn close_lane(&self) -> String {
+        format!("DELETE FROM {} WHERE {}", self.table("lane"), self.mine())
+    }
+
+    pub(super) fn set_start(&self, table: &TableName, start: &str) -> String {
+        format!(
+            "UPDATE {} SET start_position={} WHERE {}",
+            self.table("table_state"),
+            text(start),
+            self.mine_and(table)
+        )
+    }
 }
+
+/// Stands before the positions of the lane's intents; no binlog file begins so.
+const LANE_INTENT: &str = "lane ";
 
 /// The persisted format: each table with its columns and key.
 fn definitions() -> Vec<(&'static str, String)> {
@@ -540,6 +655,16 @@ fn definitions() -> Vec<(&'static str, String)> {
         (
             "checkpoint",
             format!("task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, {TASK}"),
+        ),
+        (
+            "lane",
+            format!(
+                "task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, end_position {TEXT}, {TASK}"
+            ),
+        ),
+        (
+            "lane_table",
+            format!("{names}, mark {TEXT} NOT NULL, PRIMARY KEY ({TABLE})"),
         ),
         (
             "table_state",

@@ -4,7 +4,7 @@
 
 use super::Inner;
 use super::fault;
-use super::state::TableRow;
+use super::state::{TableRow, View};
 use super::transaction::Guard;
 use crate::session::{RowSet, SessionError};
 use bytes::Bytes;
@@ -59,18 +59,29 @@ impl Inner {
             .text(0, 1)
             .ok_or_else(|| fault::unreadable_state("the source's identity"))?
             .to_owned();
-        let checkpoint = self.read_checkpoint().await?;
-        let rows = self.read_state(&self.state.select_tables()).await?;
+        let checkpoint = match self.state.view() {
+            View::Stream => self.read_checkpoint().await?,
+            View::Lane => None,
+        };
+        let rows = match self.read_if_there(&self.state.select_tables()).await? {
+            Some(rows) => rows,
+            // Nobody has claimed the task since lanes came.
+            None => {
+                let sql = self.state.select_tables_without_lanes();
+                self.read_state(&sql).await?
+            }
+        };
         let tables = (0..rows.rows.len())
-            .map(|row| table_state(&rows, row, [0, 1, 2, 3]))
+            .map(|row| table_state(&rows, row, [0, 1, 2, 3, 4]))
             .collect::<Result<_, Fault>>()?;
-        Ok(Some(StoredTask {
+        let task = StoredTask {
             phase,
             source_id,
             checkpoint,
             end,
             tables,
-        }))
+        };
+        self.in_view(task).await.map(Some)
     }
 
     pub(super) async fn read_checkpoint(&self) -> Result<Option<Checkpoint>, Fault> {
@@ -92,7 +103,7 @@ impl Inner {
             _ => return Err(fault::unreadable_state("the dialect of a definition")),
         };
         Ok(Some(StoredTable {
-            state: table_state(&rows, 0, [0, 2, 3, 4])?,
+            state: table_state(&rows, 0, [0, 2, 3, 4, 6])?,
             dialect,
             made: rows.text(0, 5) == Some("1"),
         }))
@@ -138,15 +149,19 @@ impl Inner {
 
     pub(super) async fn plan_table(&self, state: &TableState) -> Result<(), Fault> {
         let mut statements = self.state.forget_rows(&state.table.name);
-        statements.push(self.put_table(state, Dialect::Source)?);
+        statements.extend(self.put_table(state, Dialect::Source)?);
         self.write_state(&statements).await.map(drop)
     }
 
-    pub(super) fn put_table(&self, state: &TableState, dialect: Dialect) -> Result<String, Fault> {
+    pub(super) fn put_table(
+        &self,
+        state: &TableState,
+        dialect: Dialect,
+    ) -> Result<Vec<String>, Fault> {
         let definition = to_text(&state.table)?;
         let start = to_text(&state.start)?;
         let stopped = state.stopped.as_ref().map(to_text).transpose()?;
-        Ok(self.state.put_table(
+        let row = self.state.put_table(
             &state.table.name,
             &TableRow {
                 definition: &definition,
@@ -155,7 +170,11 @@ impl Inner {
                 stage: state.stage.as_str(),
                 stopped: stopped.as_deref(),
             },
-        ))
+        );
+        Ok([Some(row), self.mark_statement(state)?]
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     pub(super) async fn set_stage(
@@ -202,6 +221,7 @@ impl Inner {
             position: position.clone(),
         })?;
         Ok(vec![
+            self.state.unmark_lane(table),
             self.state.set_stopped(table, &stopped),
             self.state
                 .add_loss(table, code, reason, &position.to_string()),
@@ -239,7 +259,9 @@ impl Inner {
         if rows.is_empty() {
             self.owed.clear(seen);
         }
+        let in_lane = self.state.view() == View::Lane;
         (0..rows.rows.len())
+            .filter(|row| rows.text(*row, 3).is_some() == in_lane)
             .map(|row| {
                 let text = |column| {
                     rows.text(row, column)
@@ -353,12 +375,12 @@ pub(super) fn checkpoint_of(rows: &RowSet) -> Result<Option<Checkpoint>, Fault> 
     }))
 }
 
-fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Fault> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| fault::unreadable_state(what).cause(error))
 }
 
-/// Columns hold definition, start, stage and the stop, in this order of `columns`.
-fn table_state(rows: &RowSet, row: usize, columns: [usize; 4]) -> Result<TableState, Fault> {
+/// Columns hold definition, start, stage, the stop and the mark, in this order of `columns`.
+fn table_state(rows: &RowSet, row: usize, columns: [usize; 5]) -> Result<TableState, Fault> {
     let text = |column: usize| {
         rows.text(row, columns[column])
             .ok_or_else(|| fault::unreadable_state("the state of a table"))
@@ -370,11 +392,16 @@ fn table_state(rows: &RowSet, row: usize, columns: [usize; 4]) -> Result<TableSt
         Some(text) => Some(parse(text, "the stop of a table")?),
         None => None,
     };
+    let lane = match rows.text(row, columns[4]) {
+        Some(text) => Some(parse(text, "the mark of a table")?),
+        None => None,
+    };
     Ok(TableState {
         table,
         start: parse(text(1)?, "the start of a table")?,
         stage,
         stopped,
+        lane,
     })
 }
 

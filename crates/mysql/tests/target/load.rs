@@ -214,6 +214,7 @@ async fn an_exact_table_starts_from_nothing() {
         start: position(5),
         stage: TableStage::Copied,
         stopped: None,
+        lane: None,
     };
     let data = [row(&["1", "x"]), row(&["1", "x"]), row(&["NULL", "y"])];
     let tables = [state.table.clone()];

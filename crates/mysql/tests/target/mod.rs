@@ -92,6 +92,7 @@ async fn planned(server: &Server, target: &MysqlTarget, name: &str, body: &str) 
         start: position(1),
         stage: TableStage::Complete,
         stopped: None,
+        lane: None,
     };
     target.plan_table(&state).await.expect("a plan");
     table

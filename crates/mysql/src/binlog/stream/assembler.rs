@@ -544,14 +544,19 @@ impl Assembler {
         Ok(())
     }
 
-    /// True for a statement on tracked tables that all begin behind it.
+    /// True for a statement whose selected tables are tracked and all begin behind it.
     fn is_before_starts(&self, tables: &[TableName]) -> bool {
-        let mut starts = tables
+        let here = self.boundary.position();
+        let mut selected = tables
             .iter()
-            .filter_map(|table| self.tables.get(table))
-            .map(|tracked| self.boundary.position().compare(&tracked.start).is_le())
+            .filter(|table| self.judge.is_selected(table))
             .peekable();
-        starts.peek().is_some() && starts.all(|before| before)
+        selected.peek().is_some()
+            && selected.all(|table| {
+                self.tables
+                    .get(table)
+                    .is_some_and(|tracked| tracked.start.reaches(here))
+            })
     }
 
     fn compressed_query(&mut self, database: &str) -> Result<(), Trouble> {

@@ -1,0 +1,100 @@
+//! `wherry resync`: has tables of a running task loaded anew.
+//!
+//! Only marks them; the next run loads them beside its stream.
+
+use crate::ports::Target;
+use crate::state::{LaneMark, StoredTask, TableStage, TableState};
+use wherry_model::task::SelectSpec;
+use wherry_model::{Class, Fault, Phase, TableName};
+
+/// Takes the task over and marks the tables, with the whole family where one belongs to it.
+/// Returns all that were marked.
+///
+/// Errors: class `Input` before anything is touched, `LAN-003` where the task is not in its
+/// stream, class `Fenced` behind the cutover.
+pub async fn resync(
+    target: &dyn Target,
+    selection: &SelectSpec,
+    names: &[TableName],
+) -> Result<Vec<TableName>, Fault> {
+    let stored = target.stored().await?;
+    chosen(stored.as_ref(), selection, names)?;
+    target.claim().await?;
+    // Only now nobody else changes it.
+    let stored = target.stored().await?;
+    let chosen = chosen(stored.as_ref(), selection, names)?;
+    for state in &chosen {
+        target.plan_table(state).await?;
+    }
+    Ok(chosen.into_iter().map(|state| state.table.name).collect())
+}
+
+/// The states with which the tables wait for their lane.
+fn chosen(
+    stored: Option<&StoredTask>,
+    selection: &SelectSpec,
+    names: &[TableName],
+) -> Result<Vec<TableState>, Fault> {
+    let task = streaming(stored)?;
+    let start = task.checkpoint.as_ref().ok_or_else(not_streaming)?;
+    let mut with_family = false;
+    for name in names {
+        let state = task.tables.iter().find(|state| state.table.name == *name);
+        let state = state.ok_or_else(|| unknown(selection, name))?;
+        if state.table.adopted.is_some() {
+            return Err(kept(name));
+        }
+        with_family |= state.table.is_cascading();
+    }
+    let is_chosen = |state: &&TableState| {
+        names.contains(&state.table.name) || (with_family && state.table.is_cascading())
+    };
+    let marked = |state: &TableState| TableState {
+        start: start.applied_to.clone(),
+        stage: TableStage::Planned,
+        stopped: None,
+        lane: Some(LaneMark::waiting("asked for by `wherry resync`")),
+        ..state.clone()
+    };
+    Ok(task.tables.iter().filter(is_chosen).map(marked).collect())
+}
+
+fn streaming(stored: Option<&StoredTask>) -> Result<&StoredTask, Fault> {
+    match stored {
+        Some(task) if task.phase == Phase::Stream => Ok(task),
+        Some(task) if task.phase > Phase::Stream => Err(Fault::new(
+            "LAN-006",
+            Class::Fenced,
+            "the task is cut over, so its tables are not loaded again",
+        )
+        .hint("To move data again, begin a new task with another name.")),
+        _ => Err(not_streaming()),
+    }
+}
+
+fn not_streaming() -> Fault {
+    Fault::operator("LAN-003", "the load of this task is not done yet")
+        .hint("Let `wherry run` go on: what is loaded now needs no second load.")
+}
+
+fn unknown(selection: &SelectSpec, name: &TableName) -> Fault {
+    if selection.includes(name) {
+        Fault::input("LAN-004", format!("the task does not know table {name}")).hint(
+            "Check the spelling, with its letter case. `wherry run` loads a newly selected table by itself.",
+        )
+    } else {
+        Fault::input(
+            "LAN-004",
+            format!("table {name} is not selected by the task"),
+        )
+        .hint("Add its database to the selection; `wherry run` then loads it by itself.")
+    }
+}
+
+fn kept(name: &TableName) -> Fault {
+    Fault::input(
+        "LAN-005",
+        format!("table {name} is the target's own (policy `keep`): its rows cannot be told from loaded ones"),
+    )
+    .hint("Move it by a task of its own into an empty table.")
+}
