@@ -103,6 +103,12 @@ pub enum Command {
     Verify(TaskArgs),
     /// Switch over: stop writes, drain, compare, and close the task for good
     Cutover(CutoverArgs),
+    /// Load tables of a running task anew, while all others go on
+    ///
+    /// Takes the task over, marks the tables and ends; `wherry run` then goes on and loads them
+    /// beside its stream. Tables tied by cascades that the source does not log are loaded
+    /// together.
+    Resync(ResyncArgs),
     /// Show what a task has done and is doing; reads only the target
     Status(StatusArgs),
     /// Print the JSON Schema of the task file
@@ -131,6 +137,15 @@ pub struct CutoverArgs {
     pub task: TaskArgs,
     #[command(flatten)]
     pub stop: StopArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ResyncArgs {
+    #[command(flatten)]
+    pub task: TaskArgs,
+    /// Tables to load anew, like shop.orders; behind the task file
+    #[arg(value_name = "TABLE")]
+    pub tables: Vec<String>,
 }
 
 #[derive(Debug, Args)]

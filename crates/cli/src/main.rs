@@ -13,6 +13,7 @@ mod output;
 mod pages;
 mod picture;
 mod report;
+mod resync;
 mod run;
 mod signals;
 mod status;
@@ -82,6 +83,7 @@ async fn dispatch(command: Command, output: Output) -> Result<Exit, Failure> {
             let task = Task::from_args(&cutover.task, &cutover.stop)?;
             run::run_loaded(&task, Goal::Cutover, output).await
         }
+        Command::Resync(args) => resync::run(args, output).await,
         Command::Status(args) => {
             status::print(&Task::for_status(&args.task)?, args.all, output).await?;
             Ok(Exit::Done)

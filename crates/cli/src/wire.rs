@@ -13,7 +13,7 @@ use wherry_engine::ports::{Source, Target};
 use wherry_engine::progress::Progress;
 use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
-use wherry_model::{CheckItem, Fault};
+use wherry_model::{CheckItem, Fault, TableName};
 use wherry_mysql::ServerVersion;
 use wherry_mysql::names::Names;
 use wherry_mysql::session::secret::resolve;
@@ -207,6 +207,11 @@ impl Job {
             Err(fault) if fault.code == policy::CANCELLED => Ok(self.summary(None)),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Takes the task over and marks tables to be loaded anew; all that are marked.
+    pub async fn resync(&self, tables: &[TableName]) -> Result<Vec<TableName>, Fault> {
+        self.runner.resync(tables).await
     }
 
     /// Compares both ends; takes nothing over and writes nothing.

@@ -25,14 +25,14 @@ async fn server(flavour: Flavour, arguments: &[&str]) -> Server {
 
 /// Sessions that run random statements until they are told to stop. What the server refuses, like
 /// a row that is there already, is part of the program.
-struct Writers {
+pub struct Writers {
     stop: watch::Sender<bool>,
     written: watch::Receiver<u64>,
     tasks: JoinSet<()>,
 }
 
 impl Writers {
-    fn start(server: &Arc<Server>, seed: u64, next: fn(&mut Random) -> String) -> Writers {
+    pub fn start(server: &Arc<Server>, seed: u64, next: fn(&mut Random) -> String) -> Writers {
         let (stop, stopped) = watch::channel(false);
         let (count, written) = watch::channel(0);
         let mut tasks = JoinSet::new();
@@ -57,13 +57,13 @@ impl Writers {
     }
 
     /// Waits until so many more statements have succeeded.
-    async fn wait_for(&mut self, more: u64) {
+    pub async fn wait_for(&mut self, more: u64) {
         let wanted = *self.written.borrow() + more;
         let reached = self.written.wait_for(|count| *count >= wanted).await;
         reached.expect("writers go on");
     }
 
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("a writer");

@@ -9,6 +9,7 @@ mod exact;
 mod json;
 mod keep;
 mod kill;
+mod lanes;
 mod matrix;
 mod objects;
 mod odd_values;

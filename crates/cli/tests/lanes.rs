@@ -1,0 +1,317 @@
+//! Tables that are loaded beside the stream, with a cursor of their own, while all others go on.
+
+use crate::exact::Writers;
+use crate::runner::{Running, Wherry};
+use std::sync::Arc;
+use std::time::Duration;
+use wherry_testkit::{Flavour, Random, Server, ServerOptions, compare};
+
+const ROWS: u64 = 20_000;
+
+async fn server(flavour: Flavour) -> Arc<Server> {
+    let server = Server::start(flavour, ServerOptions::default()).await;
+    Arc::new(server.expect("a server"))
+}
+
+/// Waits until a query gives this value. The query is the event: nothing tells of it otherwise.
+async fn becomes(server: &Server, query: &str, wanted: &str, running: &Running) {
+    let begin = std::time::Instant::now();
+    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    loop {
+        pace.tick().await;
+        let found = server.value(query).await.ok().flatten();
+        if found.as_deref() == Some(wanted) {
+            return;
+        }
+        assert!(
+            begin.elapsed() < Duration::from_secs(120),
+            "{query} gave {found:?}, wanted {wanted}; {}",
+            running.stderr()
+        );
+    }
+}
+
+/// Waits until a table is followed by the main stream, none waits and none has stopped.
+async fn joined(target: &Server, table: &str, running: &Running) {
+    let query = format!(
+        "SELECT CONCAT((SELECT COUNT(*) FROM wherry.table_state WHERE CONCAT(database_name, '.', table_name) = '{table}' AND stopped IS NULL AND stage = 'complete'), ' ', \
+                (SELECT COUNT(*) FROM wherry.lane_table))"
+    );
+    becomes(target, &query, "1 0", running).await;
+}
+
+/// Rows for a table `(id INT PRIMARY KEY, v INT, u VARCHAR(40) UNIQUE)`.
+async fn fill(source: &Server, table: &str) {
+    let mut values = Vec::new();
+    for id in 0..ROWS {
+        values.push(format!("({id}, {id}, 'u{id}')"));
+        if values.len() == 1000 {
+            let sql = format!("INSERT INTO {table} VALUES {}", values.join(","));
+            source.sql(&sql).await.expect("rows");
+            values.clear();
+        }
+    }
+}
+
+/// Writes to every table that may be there at the moment; what is not there refuses.
+fn on_any_table(random: &mut Random) -> String {
+    const TABLES: [&str; 7] = [
+        "shop.busy",
+        "shop.fresh",
+        "staging.fresh",
+        "staging.next",
+        "staging.old",
+        "shop.part",
+        "crm.late",
+    ];
+    let table = TABLES[random.below(TABLES.len() as u64) as usize];
+    let id = random.below(ROWS + 500);
+    match random.below(4) {
+        0 => format!("DELETE FROM {table} WHERE id = {id}"),
+        1 => format!(
+            "INSERT INTO {table} (id, v, u) VALUES ({id}, 1, 'w{}')",
+            random.below(ROWS)
+        ),
+        2 => format!(
+            "UPDATE {table} SET u = 'u{}' WHERE id = {id}",
+            random.below(ROWS)
+        ),
+        _ => format!("UPDATE {table} SET v = v + 1 WHERE id = {id}"),
+    }
+}
+
+async fn assert_equal(wherry: &Wherry, source: &Server, target: &Server, databases: &[&str]) {
+    wherry.finish(&["verify"]).expect_code(0);
+    compare(&source.url("root"), &target.url("root"), databases)
+        .await
+        .expect("comparison")
+        .assert_equal();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_enter_a_running_task_are_loaded() {
+    let seed = Random::fresh_seed();
+    eprintln!("lane seed {seed}");
+    let source = server(Flavour::MySql97).await;
+    let target = server(Flavour::MySql97).await;
+    const COLUMNS: &str = "(id INT PRIMARY KEY, v INT, u VARCHAR(40), UNIQUE KEY u (u), KEY v (v))";
+    source
+        .sql(&format!(
+            "CREATE DATABASE shop; CREATE DATABASE staging; CREATE DATABASE crm;
+             CREATE TABLE shop.busy {COLUMNS}; CREATE TABLE staging.fresh {COLUMNS}; CREATE TABLE staging.next {COLUMNS};
+             CREATE TABLE crm.late {COLUMNS};
+             CREATE TABLE shop.part (id INT PRIMARY KEY, v INT, u VARCHAR(40)) PARTITION BY RANGE (id) (PARTITION low VALUES LESS THAN (1000), PARTITION high VALUES LESS THAN MAXVALUE);
+             CREATE TABLE shop.other (id INT PRIMARY KEY, v INT, u VARCHAR(40));
+             INSERT INTO shop.part VALUES (1, 1, 'a'), (2000, 2, 'b'); INSERT INTO shop.other VALUES (5, 5, 'e'), (6, 6, 'f')"
+        ))
+        .await
+        .expect("tables");
+    for table in ["shop.busy", "staging.fresh", "staging.next", "crm.late"] {
+        fill(&source, table).await;
+    }
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let mut writers = Writers::start(&source, seed, on_any_table);
+    writers.wait_for(50).await;
+    source
+        .sql("RENAME TABLE staging.fresh TO shop.fresh")
+        .await
+        .expect("renamed into the selection");
+    joined(&target, "shop.fresh", &running).await;
+    // One leaves and another one takes its name.
+    source
+        .sql("RENAME TABLE shop.busy TO staging.old, staging.next TO shop.busy")
+        .await
+        .expect("a swap over the border");
+    becomes(
+        &target,
+        "SELECT COUNT(*) > 1 FROM wherry.loss_ledger WHERE code = 'TGT-044'",
+        "0",
+        &running,
+    )
+    .await;
+    source
+        .sql(
+            "ALTER TABLE shop.part EXCHANGE PARTITION low WITH TABLE shop.other;
+             CREATE TABLE shop.alike LIKE staging.old; INSERT INTO shop.alike VALUES (1, 1, 'x')",
+        )
+        .await
+        .expect("rows that no binlog tells");
+    joined(&target, "shop.alike", &running).await;
+    joined(&target, "shop.other", &running).await;
+    joined(&target, "shop.busy", &running).await;
+    running.stop();
+    // A database that the task file did not have before.
+    let wherry = Wherry::new(&source, &target, &["shop", "crm"]);
+    let running = wherry.start(&["run"]);
+    joined(&target, "crm.late", &running).await;
+    writers.wait_for(100).await;
+    writers.stop().await;
+    assert_equal(&wherry, &source, &target, &["shop", "crm"]).await;
+    assert!(
+        running
+            .last("progress")
+            .is_some_and(|line| line["stream"]["divergences"] == 0)
+    );
+    running.stop();
+}
+
+fn on_odd_tables(random: &mut Random) -> String {
+    let id = random.below(ROWS);
+    match random.below(6) {
+        0 => format!("INSERT INTO shop.heap VALUES ({}, 'h')", random.below(50)),
+        1 => format!(
+            "DELETE FROM shop.heap WHERE a = {} LIMIT 1",
+            random.below(50)
+        ),
+        2 => format!(
+            "UPDATE shop.heap SET b = CONCAT(b, 'x') WHERE a = {}",
+            random.below(50)
+        ),
+        3 => format!(
+            "UPDATE shop.keyed SET v = v + 1, u = 'x{}' WHERE id = {id}",
+            random.below(ROWS)
+        ),
+        4 => format!("DELETE FROM shop.keyed WHERE id = {id}"),
+        _ => format!("REPLACE INTO shop.calm VALUES ({id}, {id}, 'c{id}')"),
+    }
+}
+
+/// `kill -9` at random moments of the lane, and each row still comes once.
+async fn resync_and_kill(flavour: Flavour, kills: u32) {
+    let seed = Random::fresh_seed();
+    eprintln!("resync seed {seed}");
+    let mut random = Random::new(seed);
+    let source = server(flavour).await;
+    let target = server(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE heap (a INT, b VARCHAR(200)) ENGINE=InnoDB;
+             CREATE TABLE keyed (id INT PRIMARY KEY, v INT, u VARCHAR(40), UNIQUE KEY u (u), KEY v (v)) ENGINE=InnoDB;
+             CREATE TABLE calm (id INT PRIMARY KEY, v INT, u VARCHAR(40)) ENGINE=InnoDB",
+        )
+        .await
+        .expect("tables");
+    fill(&source, "shop.keyed").await;
+    source
+        .sql("INSERT INTO shop.heap SELECT id % 50, u FROM shop.keyed LIMIT 300")
+        .await
+        .expect("rows without a key");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    running.stop();
+    let mut writers = Writers::start(&source, seed, on_odd_tables);
+    writers.wait_for(50).await;
+    for round in 0..kills {
+        if round % 3 == 0 {
+            // What the lane repairs: rows that the target lost and others that it should not have.
+            wherry
+                .finish(&["resync", "shop.heap", "shop.keyed"])
+                .expect_code(0);
+            target
+                .sql("DELETE FROM shop.keyed WHERE id < 100; INSERT INTO shop.heap VALUES (-1, 'stranger')")
+                .await
+                .expect("a damaged target");
+        }
+        let running = wherry.start(&["run"]);
+        running.hear("the stream", |line| line["phase"] == "stream");
+        tokio::time::sleep(Duration::from_millis(random.below(2000))).await;
+        running.signal("KILL");
+        running.wait();
+    }
+    let running = wherry.start(&["run"]);
+    joined(&target, "shop.heap", &running).await;
+    joined(&target, "shop.keyed", &running).await;
+    writers.wait_for(100).await;
+    writers.stop().await;
+    assert_equal(&wherry, &source, &target, &["shop"]).await;
+    running.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resync_killed_anywhere_goes_on() {
+    resync_and_kill(Flavour::MariaDb, 6).await;
+}
+
+async fn kin() -> (Arc<Server>, Arc<Server>) {
+    let source = server(Flavour::MySql97).await;
+    let target = server(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE bulk (id INT PRIMARY KEY, v INT, u VARCHAR(40), UNIQUE KEY u (u), KEY v (v));
+             CREATE TABLE parent (id INT PRIMARY KEY, v INT, u VARCHAR(40));
+             CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id));
+             CREATE TABLE calm (id INT PRIMARY KEY, v INT, u VARCHAR(40))",
+        )
+        .await
+        .expect("tables");
+    for table in ["shop.bulk", "shop.parent"] {
+        fill(&source, table).await;
+    }
+    source
+        .sql("INSERT INTO shop.child SELECT id, id FROM shop.parent")
+        .await
+        .expect("children");
+    (source, target)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_change_while_their_table_is_loaded_beside() {
+    let (source, target) = kin().await;
+    let wherry = Wherry::new(&source, &target, &["shop"]).extra("load: {readers: 1, writers: 1}");
+    wherry.finish(&["resync", "shop.bulk"]).expect_code(3);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    running.stop();
+    for (word, code) in [
+        ("shop.none", "LAN-004"),
+        ("crm.none", "LAN-004"),
+        ("none", "LAN-008"),
+    ] {
+        let refused = wherry.finish(&["resync", word]).expect_code(2);
+        assert_eq!(refused.error_code(), code, "{word}");
+    }
+    wherry
+        .finish(&["resync", "shop.bulk", "shop.parent"])
+        .expect_code(0);
+    let running = wherry.start(&["run"]);
+    running.hear("the lane", |line| line["lane"].is_object());
+    source
+        .sql(
+            "USE shop;
+             ALTER TABLE bulk ADD COLUMN extra INT DEFAULT 7 FIRST, ALGORITHM=INSTANT;
+             UPDATE bulk SET extra = id, v = -v WHERE id % 7 = 0;
+             ALTER TABLE calm ADD COLUMN w INT;
+             INSERT INTO calm VALUES (1, 1, 'c', 2)",
+        )
+        .await
+        .expect("changes");
+    becomes(
+        &target,
+        "SELECT w FROM shop.calm WHERE id = 1",
+        "2",
+        &running,
+    )
+    .await;
+    source
+        .sql(
+            "USE shop;
+             RENAME TABLE bulk TO moved;
+             CREATE TABLE bulk LIKE moved;
+             INSERT INTO bulk SELECT * FROM moved WHERE id < 10;
+             TRUNCATE TABLE calm;
+             INSERT INTO calm VALUES (2, 2, 'd', 3);
+             UPDATE parent SET v = 0 WHERE id < 100",
+        )
+        .await
+        .expect("more changes");
+    for table in ["shop.moved", "shop.bulk", "shop.parent"] {
+        joined(&target, table, &running).await;
+    }
+    assert_equal(&wherry, &source, &target, &["shop"]).await;
+    running.stop();
+}
