@@ -43,7 +43,7 @@ fn left_alone(table: &TableName, stopped: &TableName) -> Fault {
         Class::Operator,
         format!("table {table} is tied by foreign keys to table {stopped}, which has stopped"),
     )
-    .hint("Remove the cause at that table, then load these tables anew in a task of their own.")
+    .hint("Remove the cause at that table, then load these tables anew with `wherry resync`.")
     .table(table)
 }
 

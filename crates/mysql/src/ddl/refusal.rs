@@ -30,6 +30,14 @@ pub struct Refusal {
     pub hint: &'static str,
 }
 
+impl Refusal {
+    /// The statement changes rows in a way that the binlog does not tell, so that loading its
+    /// tables anew is the only way to have them right.
+    pub fn changes_rows_unseen(&self) -> bool {
+        [ALTER_IGNORE, UNLOGGED_ROWS, UNSTABLE_DEFAULT].contains(&self.code)
+    }
+}
+
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Fault {
         Fault::operator(refusal.code, refusal.message).hint(refusal.hint)

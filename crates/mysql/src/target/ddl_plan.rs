@@ -4,7 +4,7 @@
 //! same plan is made from the same stored states.
 
 use super::Inner;
-use super::ddl_restart::{Entered, changes_rows_unseen};
+use super::ddl_restart::Entered;
 use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
@@ -197,7 +197,7 @@ impl Inner {
         };
         let notes = plain_alter(&request.ddl.statement, &request.statement);
         if let Err(refusal) = &notes
-            && changes_rows_unseen(refusal)
+            && refusal.changes_rows_unseen()
         {
             self.plan_restart_named(request, &mut plan)?;
             return Ok(plan);
@@ -570,7 +570,7 @@ pub(super) fn cannot_carry(table: &TableName, reason: &str) -> Fault {
         Class::Operator,
         format!("a definition change of table {table} could not be carried: {reason}"),
     )
-    .hint("Load the table anew in a task of its own.")
+    .hint("Load the table anew with `wherry resync`, once its definition suits the target.")
     .table(table)
 }
 

@@ -9,18 +9,9 @@ use super::Inner;
 use super::ddl_plan::{cannot_carry, drop_leg, unknown_table};
 use super::definition_change::{Plan, Request};
 use super::store::{Dialect, StoredTable, to_text};
-use crate::ddl::Refusal;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{LaneMark, TableStage, TableState};
 use wherry_model::{Fault, Table, TableName};
-
-/// Refusals of statements that change rows without a trace in the binlog.
-const ROWS_UNSEEN: [&str; 3] = ["DDL-011", "DDL-012", "DDL-013"];
-
-/// True where loading the table anew makes it right.
-pub(super) fn changes_rows_unseen(refusal: &Refusal) -> bool {
-    ROWS_UNSEEN.contains(&refusal.code)
-}
 
 /// Tables that a list of renames brings into the selection.
 #[derive(Default)]

@@ -3,6 +3,8 @@
 //! Owns the persisted format. Builds text only; who runs it stands in `store` and `transaction`.
 //! Values are written as hexadecimal literals, so that no name can leave its place.
 
+mod lane;
+
 use super::transaction::Guard;
 use crate::literal::push_hex;
 use wherry_engine::state::Chunk;
@@ -588,46 +590,6 @@ impl State {
             View::Lane => format!("{LANE_INTENT}{position}"),
         }
     }
-
-    /// Makes a table one that is loaded beside the stream.
-    pub(super) fn mark_lane(&self, table: &TableName, mark: &str) -> String {
-        format!(
-            "REPLACE INTO {} (task, database_name, table_name, mark) VALUES ({}, {})",
-            self.table("lane_table"),
-            self.triple(table),
-            text(mark)
-        )
-    }
-
-    pub(super) fn unmark_lane(&self, table: &TableName) -> String {
-        format!(
-            "DELETE FROM {} WHERE {}",
-            self.table("lane_table"),
-            self.mine_and(table)
-        )
-    }
-
-    /// `read_from`, `applied_to`, `end_position` of the lane.
-    pub(super) fn select_lane(&self) -> String {
-        format!(
-            "SELECT read_from, applied_to, end_position FROM {} WHERE {}",
-            self.table("lane"),
-            self.mine()
-        )
-    }
-
-    pub(super) fn close_lane(&self) -> String {
-        format!("DELETE FROM {} WHERE {}", self.table("lane"), self.mine())
-    }
-
-    pub(super) fn set_start(&self, table: &TableName, start: &str) -> String {
-        format!(
-            "UPDATE {} SET start_position={} WHERE {}",
-            self.table("table_state"),
-            text(start),
-            self.mine_and(table)
-        )
-    }
 }
 
 /// Stands before the positions of the lane's intents; no binlog file begins so.
@@ -641,7 +603,8 @@ fn definitions() -> Vec<(&'static str, String)> {
     let logged =
         format!("position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)");
     let id = "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT";
-    vec![
+    let mut all = lane::definitions();
+    all.extend([
         (
             "task",
             format!(
@@ -655,16 +618,6 @@ fn definitions() -> Vec<(&'static str, String)> {
         (
             "checkpoint",
             format!("task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, {TASK}"),
-        ),
-        (
-            "lane",
-            format!(
-                "task {NAME}, read_from {TEXT} NOT NULL, applied_to {TEXT} NOT NULL, end_position {TEXT}, {TASK}"
-            ),
-        ),
-        (
-            "lane_table",
-            format!("{names}, mark {TEXT} NOT NULL, PRIMARY KEY ({TABLE})"),
         ),
         (
             "table_state",
@@ -708,7 +661,8 @@ fn definitions() -> Vec<(&'static str, String)> {
             "loss_ledger",
             format!("{id}, {names}, code {NAME}, reason {TEXT} NOT NULL, {logged}"),
         ),
-    ]
+    ]);
+    all
 }
 
 /// What `table_state` holds of a table, as text.

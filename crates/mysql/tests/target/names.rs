@@ -87,6 +87,7 @@ async fn prepared(server: &Server) -> (MysqlTarget, Arc<Table>, Arc<Table>) {
             start: position(1),
             stage: TableStage::Planned,
             stopped: None,
+            lane: None,
         };
         target.plan_table(&state).await.expect("a plan");
         target.create_table(table, true).await.expect("a table");

@@ -12,9 +12,9 @@ const SHIPPED: [&str; 4] = [
     "crates/cli/src/",
 ];
 const DOCUMENTS: &str = "docs/errors/";
-const AREAS: [&str; 14] = [
-    "CONN", "SRC", "BIN", "DDL", "TGT", "RUN", "LOAD", "STR", "VER", "CUT", "NAM", "CLI", "TASK",
-    "OBJ",
+const AREAS: &[&str] = &[
+    "CONN", "SRC", "BIN", "DDL", "TGT", "RUN", "LOAD", "STR", "VER", "CUT", "NAM", "OBJ", "LAN",
+    "CLI", "TASK",
 ];
 
 pub fn findings(sources: &[SourceFile]) -> Vec<String> {
