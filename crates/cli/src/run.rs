@@ -13,6 +13,7 @@ use crate::verification;
 use crate::wire::{self, Goal, Job, Summary};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use wherry_engine::progress::ObjectProgress;
 use wherry_model::{Fault, Phase};
 
 /// Checks both ends and prints every item.
@@ -24,10 +25,14 @@ pub async fn precheck(task: &Task, output: Output) -> Result<Exit, Failure> {
 
 /// Runs the task up to `goal`, showing its progress.
 pub async fn run(task: &Task, goal: Goal, output: Output) -> Result<Exit, Failure> {
-    let cancel = watch_signals()?;
     let job = wire::open(task).await?;
+    run_job(task, &job, goal, output).await
+}
+
+async fn run_job(task: &Task, job: &Job, goal: Goal, output: Output) -> Result<Exit, Failure> {
+    let cancel = watch_signals()?;
     output.note(&format!("task {}", task.name));
-    let summary = shown(&job, output, job.run(goal, cancel)).await?;
+    let summary = shown(job, output, job.run(goal, cancel)).await?;
     print_summary(task, &summary, output);
     finish(&summary)
 }
@@ -41,6 +46,10 @@ pub async fn run_loaded(task: &Task, goal: Goal, output: Output) -> Result<Exit,
         let fault = Fault::operator("CLI-053", "the load of this task is not done yet")
             .hint("Run `wherry load` or `wherry run` first.");
         return Err(fault.into());
+    }
+    if phase == Some(Phase::Cutover) {
+        let job = wire::open_behind_fence(task).await?;
+        return run_job(task, &job, goal, output).await;
     }
     run(task, goal, output).await
 }
@@ -126,6 +135,7 @@ fn summary_text(task: &Task, summary: &Summary) -> String {
             number(summary.divergences, "divergence", "divergences")
         ));
     }
+    lines.extend(object_lines(&summary.objects));
     if let Some(milliseconds) = summary.writes_stopped_milliseconds {
         lines.push(format!(
             "  writes were stopped for {}.{:03} s",
@@ -137,6 +147,29 @@ fn summary_text(task: &Task, summary: &Summary) -> String {
         lines.push(format!("  stopped {}: {}", table.table, table.reason));
     }
     lines.join("\n")
+}
+
+fn object_lines(objects: &ObjectProgress) -> Vec<String> {
+    let mut lines = Vec::new();
+    if objects.made > 0 {
+        let rules: Vec<String> = objects
+            .changed
+            .iter()
+            .map(|(rule, count)| format!("{rule} {count}"))
+            .collect();
+        let changed = match rules.is_empty() {
+            true => String::new(),
+            false => format!(", changed by rule: {}", rules.join(", ")),
+        };
+        lines.push(format!(
+            "  {} (views, routines, triggers, events) made{changed}",
+            number(objects.made, "object", "objects")
+        ));
+    }
+    for pending in &objects.pending {
+        lines.push(format!("  not in the target yet: {pending}"));
+    }
+    lines
 }
 
 /// A stop by the user is 130 whatever else is to tell; stopped tables are the operator's.

@@ -131,6 +131,11 @@ fn text(seen: &Seen, all: bool) -> String {
     push_figures(&mut lines, seen);
     push_tables(&mut lines, seen, all);
     if let Some(progress) = &seen.progress {
+        for pending in &progress.objects.pending {
+            lines.push(format!("  pending  {pending}"));
+        }
+    }
+    if let Some(progress) = &seen.progress {
         if let Some(age) = progress.exact_snapshot_age_seconds {
             lines.push(format!(
                 "  snapshot open for {} at the source",

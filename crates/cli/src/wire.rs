@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use wherry_engine::cutover::CutoverReport;
 use wherry_engine::policy;
 use wherry_engine::ports::{Source, Target};
-use wherry_engine::progress::Progress;
+use wherry_engine::progress::{ObjectProgress, Progress};
 use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
 use wherry_model::{CheckItem, Fault, TableName};
@@ -47,6 +47,8 @@ pub struct Summary {
     pub transactions: u64,
     pub changes: u64,
     pub divergences: u64,
+    /// Views, routines, triggers and events: made, changed by rule, and still missing.
+    pub objects: ObjectProgress,
     /// Tables that are stopped, with their reasons.
     pub stopped_tables: Vec<ReportLeftOut>,
     /// After a cutover: how long writes to the source were stopped.
@@ -114,11 +116,23 @@ pub struct Job {
 
 /// Resolves the passwords of both ends and asks the source for its version.
 pub async fn open(task: &Task) -> Result<Job, Fault> {
+    let version = version_of(&resolve(&task.spec.source).await?).await?;
+    open_with(task, version).await
+}
+
+/// As `open`, for a task whose fence is set: what is left needs the target alone, and the source
+/// may be gone.
+pub async fn open_behind_fence(task: &Task) -> Result<Job, Fault> {
+    let version = version_of(&resolve(&task.spec.target).await?).await?;
+    open_with(task, version).await
+}
+
+async fn open_with(task: &Task, source_version: ServerVersion) -> Result<Job, Fault> {
     let spec = &task.spec;
     let source = resolve(&spec.source).await?;
     let target = resolve(&spec.target).await?;
     let names = Arc::new(Names::new(&spec.select, target.clone()));
-    let target = target_for(task, target, version_of(&source).await?, &names);
+    let target = target_for(task, target, source_version, &names);
     let options = SourceOptions {
         readers: spec.load.readers,
     };
@@ -237,6 +251,7 @@ impl Job {
             transactions: picture.stream.transactions,
             changes: picture.stream.changes,
             divergences: picture.stream.divergences,
+            objects: picture.objects.clone(),
             stopped_tables: picture.tables.iter().filter_map(stopped).collect(),
             writes_stopped_milliseconds: None,
             steps: Vec::new(),
@@ -275,6 +290,7 @@ fn add_cutover(summary: &mut Summary, report: &CutoverReport) {
         ),
         "AUTO_INCREMENT counters are at least those of the source".to_owned(),
         "the task is fenced: no runner of it can write to the target any more".to_owned(),
+        "triggers are made and events are enabled as at the source".to_owned(),
     ];
 }
 

@@ -1,6 +1,7 @@
 //! Views, routines, triggers and events: they all arrive, mean the same, and nothing fires twice.
 
 use crate::runner::Wherry;
+use mysql_async::prelude::Queryable;
 use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 
 async fn start(flavour: Flavour) -> Server {
@@ -310,4 +311,168 @@ async fn everything_arrives_from_56() {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_arrives_from_mariadb() {
     everything_arrives(Flavour::MariaDb).await;
+}
+
+async fn count(server: &Server, query: &str) -> u64 {
+    // The table may not be there yet.
+    let value = server.value(query).await.unwrap_or_default();
+    value.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_a_sync_and_behind_the_fence_it_goes_on() {
+    let (source, target) = (start(Flavour::MySql97).await, start(Flavour::MySql97).await);
+    make_shop(&source).await;
+    let many: Vec<String> = (0..150)
+        .map(|number| format!("CREATE PROCEDURE shop.many_{number}() SELECT {number}"))
+        .collect();
+    source.sql(&many.join(";")).await.expect("procedures");
+    let wherry =
+        Wherry::new(&source, &target, &["shop"]).extra("cutover: {stop_writes: read-only}");
+    let under_way =
+        "SELECT COUNT(*) FROM wherry.object WHERE made = 1 AND printed IS NULL AND trouble IS NULL";
+    let running = wherry.start(&["run"]);
+    while count(&target, under_way).await == 0 {}
+    running.signal("KILL");
+    running.wait();
+    assert!(count(&target, under_way).await > 150, "killed in the sync");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+
+    // Behind the fence the first trigger of this table waits for its lock.
+    let mut holder = target.connect().await.expect("a session");
+    let held = "START TRANSACTION; SELECT COUNT(*) INTO @held FROM shop.item";
+    holder.query_drop(held).await.expect("a lock");
+    let running = wherry.start(&["cutover"]);
+    let fenced = "SELECT COUNT(*) FROM wherry.task WHERE phase = 'cutover'";
+    while count(&target, fenced).await == 0 {}
+    running.signal("KILL");
+    running.wait();
+    assert_eq!(target.rows(EARLY).await.expect("names").len(), 0);
+    holder.query_drop("ROLLBACK").await.expect("no lock");
+    // What is left needs the target alone.
+    source.stop().await.expect("the source is gone");
+    wherry.finish(&["cutover"]).expect_code(0);
+    source.restart().await.expect("a source");
+    assert_eq!(answers(&source).await, answers(&target).await);
+    target
+        .sql("INSERT INTO shop.item (name, price) VALUES ('late', 1)")
+        .await
+        .expect("a row");
+    let fired = "SELECT COUNT(*) FROM shop.audit WHERE what = 'new late-b-a'";
+    assert_eq!(count(&target, fired).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guarded_triggers_fire_for_everybody_but_wherry() {
+    let (source, target) = (start(Flavour::MySql97).await, start(Flavour::MySql97).await);
+    make_shop(&source).await;
+    let wherry = Wherry::new(&source, &target, &["shop"])
+        .extra("cutover: {stop_writes: read-only}\nschema: {triggers: guarded, events: disabled}");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let triggers = "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'shop'";
+    assert_eq!(count(&target, triggers).await, 4);
+    source.sql(CHANGES).await.expect("changes");
+    let verified = wherry.finish(&["verify"]).expect_code(0);
+    let explained = verified.of_type("verify")[0]["schema_explained"].to_string();
+    assert!(explained.contains("(rule triggers-guarded)"), "{explained}");
+    // Somebody else in the target.
+    target
+        .sql(
+            "CREATE DATABASE probe; CREATE TABLE probe.fired (n INT); START TRANSACTION;
+             INSERT INTO shop.item (name, price) VALUES ('other', 1);
+             SET @n = (SELECT COUNT(*) FROM shop.audit WHERE what = 'new other-b-a');
+             ROLLBACK; INSERT INTO probe.fired VALUES (@n)",
+        )
+        .await
+        .expect("another writer");
+    assert_eq!(count(&target, "SELECT n FROM probe.fired").await, 1);
+    compare(&source.url("root"), &target.url("root"), &["shop"])
+        .await
+        .expect("comparison")
+        .assert_equal();
+    running.stop();
+    wherry.finish(&["cutover"]).expect_code(0);
+    source.sql("SET GLOBAL read_only = OFF; ALTER EVENT shop.nightly DISABLE; ALTER EVENT shop.resting DISABLE").await.expect("as in the target");
+    assert_eq!(answers(&source).await, answers(&target).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_target_cannot_have_is_named_and_holds_back_the_cutover() {
+    let (source, target) = (start(Flavour::MySql56).await, start(Flavour::MySql97).await);
+    // `rank` is reserved in the target; the mode and the account are gone there.
+    let ranks = "BEGIN DECLARE rank INT DEFAULT 1; SELECT rank; END";
+    source
+        .sql(&format!(
+            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY) ENGINE=InnoDB;
+             CREATE PROCEDURE shop.ranks() {ranks};
+             CREATE DEFINER=`old`@`%` VIEW shop.v AS SELECT id FROM shop.t;
+             CREATE DEFINER=`else`@`%` VIEW shop.w AS SELECT id FROM shop.t;
+             SET sql_mode = 'NO_AUTO_CREATE_USER';
+             CREATE PROCEDURE shop.old_mode() SELECT 1"
+        ))
+        .await
+        .expect("objects");
+    let plain = Wherry::new(&source, &target, &["shop"]).extra("schema: {definer: keep}");
+    let finished = plain.finish(&["precheck"]).expect_code(3);
+    let said = format!("{:?}{}", finished.lines, finished.stderr);
+    assert!(said.contains("target-objects"), "{said}");
+    assert!(
+        said.contains("procedure `shop`.`ranks`: server error 1064"),
+        "{said}"
+    );
+    assert!(said.contains("else@%, old@%"), "{said}");
+    assert_eq!(plain.finish(&["run"]).error_code(), "RUN-001");
+
+    let wherry = Wherry::new(&source, &target, &["shop"]).extra(
+        "cutover: {stop_writes: read-only}\nschema: {leave_out: [shop.ranks], definer: {map: {\"old@%\": \"mover@%\", \"else@%\": \"mover@%\"}}}",
+    );
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let verified = wherry.finish(&["verify"]).expect_code(0);
+    let explained = verified.of_type("verify")[0]["schema_explained"].to_string();
+    for rule in ["left-out", "definer", "sql-mode"] {
+        assert!(
+            explained.contains(&format!("(rule {rule})")),
+            "{rule}: {explained}"
+        );
+    }
+    let definers = "SELECT GROUP_CONCAT(DISTINCT DEFINER), GROUP_CONCAT(DISTINCT SECURITY_TYPE) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'shop'";
+    assert_eq!(
+        target.rows(definers).await.expect("views"),
+        [[Some("mover@%".to_owned()), Some("DEFINER".to_owned())]]
+    );
+
+    // One that comes while the stream runs is pending, and everything else goes on.
+    source
+        .sql(&format!(
+            "CREATE PROCEDURE shop.more_ranks() {ranks}; INSERT INTO shop.t VALUES (1)"
+        ))
+        .await
+        .expect("a procedure");
+    let verified = wherry.finish(&["verify"]).expect_code(4);
+    let differences = verified.of_type("verify")[0]["schema_differences"].to_string();
+    assert!(
+        differences.contains("`more_ranks`: procedure is missing in the target: server error 1064"),
+        "{differences}"
+    );
+    let status = wherry.finish(&["status"]).expect_code(0);
+    assert!(
+        format!("{:?}", status.lines).contains("more_ranks"),
+        "{status:?}"
+    );
+    running.stop();
+    assert_eq!(
+        wherry.finish(&["cutover"]).expect_code(3).error_code(),
+        "OBJ-001"
+    );
+    source
+        .sql("DROP PROCEDURE shop.more_ranks; INSERT INTO shop.t VALUES (2)")
+        .await
+        .expect("the source takes writes");
+    wherry.finish(&["cutover"]).expect_code(0);
+    assert_eq!(count(&target, "SELECT COUNT(*) FROM shop.v").await, 2);
 }

@@ -5,7 +5,8 @@
 //! changes and at cutover, where nothing may be left but what the source cannot resolve either.
 
 use crate::ports::{SchemaDifference, Source, Target};
-use crate::progress::Board;
+use crate::progress::{Board, ObjectProgress};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use wherry_model::task::{SchemaSpec, SelectSpec};
 use wherry_model::{Class, Fault, ObjectKind, ObjectName};
@@ -80,7 +81,10 @@ impl ObjectSync {
             Err(fault) if fault.class == Class::Operator => {
                 let causes = fault.causes().join(": ");
                 tracing::error!(code = fault.code, %causes, "views, routines, triggers and events are not in the target yet: {fault}");
-                self.board.objects(0, vec![fault.to_string()]);
+                self.board.objects(ObjectProgress {
+                    pending: vec![fault.to_string()],
+                    ..ObjectProgress::default()
+                });
                 Ok(())
             }
             Err(fault) => Err(fault),
@@ -172,7 +176,15 @@ impl ObjectSync {
             .pending()
             .map(|trouble| format!("{}: {}", trouble.object, trouble.reason))
             .collect();
-        self.board.objects(report.made.len() as u64, pending);
+        let mut changed = BTreeMap::new();
+        for change in &report.changes {
+            *changed.entry(change.rule.to_owned()).or_default() += 1;
+        }
+        self.board.objects(ObjectProgress {
+            made: report.made.len() as u64,
+            changed,
+            pending,
+        });
         if !report.made.is_empty() || !report.dropped.is_empty() {
             self.board.message(format!(
                 "{} views, routines, triggers and events made, {} dropped",

@@ -275,6 +275,14 @@ pub trait Target: RowReader {
         selection: &SelectSpec,
     ) -> Result<Vec<DdlEffect>, Fault>;
 
+    /// Which of these objects the target cannot have.
+    async fn precheck_objects(
+        &self,
+        objects: &[SchemaObject],
+        selection: &SelectSpec,
+        schema: &SchemaSpec,
+    ) -> Result<Vec<CheckItem>, Fault>;
+
     /// Makes the target's objects like these, except what must not run before the fence: that is
     /// tried and remembered. Drops what this task made and the source has no more. Safe to repeat.
     async fn sync_objects(

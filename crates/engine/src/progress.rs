@@ -62,6 +62,8 @@ pub struct LoadProgress {
 pub struct ObjectProgress {
     /// Made in the target by this runner.
     pub made: u64,
+    /// Objects that are other than at the source, by rule.
+    pub changed: BTreeMap<String, u64>,
     /// Not in the target yet, with the reason.
     pub pending: Vec<String>,
 }
@@ -206,11 +208,11 @@ impl Board {
         self.publish();
     }
 
-    /// More objects were made, and these are not in the target yet.
-    pub fn objects(&self, made: u64, pending: Vec<String>) {
+    /// What a sync of objects found and did.
+    pub fn objects(&self, synced: ObjectProgress) {
         self.update(|inner| {
-            inner.progress.objects.made += made;
-            inner.progress.objects.pending = pending;
+            let made = inner.progress.objects.made + synced.made;
+            inner.progress.objects = ObjectProgress { made, ..synced };
         });
     }
 

@@ -99,7 +99,16 @@ impl Runner {
             Err(_) if failed => Vec::new(),
             Err(fault) => return self.without_catalog(items, fault).await,
         };
-        items.extend(self.target.precheck(selection, &tables).await?);
+        let of_target = self.target.precheck(selection, &tables).await?;
+        let failed = failed || of_target.iter().any(|item| item.verdict == Verdict::Fail);
+        items.extend(of_target);
+        if !failed {
+            // Objects are tried out in the target, so it must be known to be fit for that.
+            let objects = self.source.objects(selection).await?;
+            let schema = &self.options.schema;
+            let tried = self.target.precheck_objects(&objects, selection, schema);
+            items.extend(tried.await?);
+        }
         Ok(items)
     }
 

@@ -242,6 +242,8 @@ impl<'a> Session<'a> {
     async fn answer_lane(&mut self, end: Result<LaneEnd, Fault>) -> Result<(), Fault> {
         if let Some(lanes) = &mut self.lanes {
             self.lane_joins |= lanes.answer(end).await?;
+            // A view or guarded trigger may have waited for the table.
+            self.objects.changed = true;
         }
         Ok(())
     }
@@ -392,8 +394,9 @@ impl<'a> Session<'a> {
         {
             lanes.rest().await?;
         }
-        if self.objects.changed {
-            // A trigger that is gone at the source could bar the statement in the target.
+        if self.objects.changed || ddl.kind == DdlKind::DropDatabase {
+            // A trigger that is gone at the source could bar the statement in the target, and a
+            // view of Wherry's would keep its database there.
             self.sync_objects().await?;
         }
         self.stream

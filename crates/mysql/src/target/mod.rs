@@ -23,6 +23,7 @@ mod names;
 mod nature;
 mod object_diff;
 mod object_make;
+mod object_precheck;
 mod object_rules;
 mod object_state;
 mod object_triggers;
@@ -409,6 +410,16 @@ impl Target for MysqlTarget {
         selection: &SelectSpec,
     ) -> Result<Vec<DdlEffect>, Fault> {
         self.inner.run_ddl(ddl, before, after, selection).await
+    }
+
+    async fn precheck_objects(
+        &self,
+        objects: &[SchemaObject],
+        selection: &SelectSpec,
+        schema: &SchemaSpec,
+    ) -> Result<Vec<CheckItem>, Fault> {
+        let inner = &self.inner;
+        inner.precheck_objects(objects, selection, schema).await
     }
 
     async fn sync_objects(

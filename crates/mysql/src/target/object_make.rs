@@ -13,6 +13,8 @@ use crate::session::{Session, SessionError, SessionKind};
 use wherry_model::name::quote;
 use wherry_model::{Fault, ObjectKind, ObjectName, SchemaObject, TableName};
 
+pub(super) const UNREADABLE: &str = "Wherry cannot read its definition";
+
 type Made = Result<Result<(), String>, Fault>;
 
 /// Function creators that the server does not trust while it logs statements.
@@ -26,6 +28,9 @@ pub(super) async fn make(session: &mut Session, object: &SchemaObject) -> Made {
     }
     let name = object.name.quoted();
     let statement = &object.statement;
+    if let Err(reason) = check_collation(session, object).await? {
+        return Ok(Err(reason));
+    }
     if object.name.kind == ObjectKind::View {
         let behind = statement.strip_prefix("CREATE").unwrap_or(statement);
         return run(session, bytes_of(&format!("CREATE OR REPLACE{behind}"))).await;
@@ -51,6 +56,23 @@ pub(super) async fn make(session: &mut Session, object: &SchemaObject) -> Made {
         ))),
     )
     .await
+}
+
+/// A routine, trigger or event takes the collation of texts that say none from its database at the
+/// moment when it is made; nothing in its statement could say another one.
+async fn check_collation(session: &mut Session, object: &SchemaObject) -> Made {
+    let wanted = &object.context.database_collation;
+    if wanted.is_empty() {
+        return Ok(Ok(()));
+    }
+    let rows = session.query("SELECT @@collation_database").await?;
+    let there = rows.text(0, 0).unwrap_or_default();
+    if there.eq_ignore_ascii_case(wanted) {
+        return Ok(Ok(()));
+    }
+    Ok(Err(format!(
+        "it was made when its database had the collation {wanted}, and the target's has {there}; make it again at the source, or alter the database"
+    )))
 }
 
 pub(super) async fn drop_object(session: &mut Session, name: &ObjectName) -> Made {
@@ -132,6 +154,26 @@ async fn settle(session: &mut Session, object: &SchemaObject, database: &str) ->
     run(session, settings.into_bytes()).await
 }
 
+/// The statement under another name.
+fn renamed(
+    object: &SchemaObject,
+    name: &ObjectName,
+    table: Option<&TableName>,
+    to: Dialect,
+) -> Option<String> {
+    let reading = object_context(&object.context.sql_mode, to);
+    let name = raw(&name.quoted());
+    let table = table.map(|table| raw(&table.to_string()));
+    let edit = ObjectEdit {
+        definer: None,
+        invoker: false,
+        name: &name,
+        table: table.as_deref(),
+        guarded: false,
+    };
+    edit_object(&object.statement, object.name.kind, &reading, &edit)
+}
+
 fn quoted(text: &str) -> String {
     let mut out = Vec::new();
     push_quoted(&mut out, text.as_bytes());
@@ -159,6 +201,40 @@ impl Inner {
         Ok(results)
     }
 
+    /// Makes procedures and functions in the shadow database, where they go again.
+    pub(super) async fn try_routines(
+        &self,
+        routines: &[&SchemaObject],
+    ) -> Result<Vec<Result<(), String>>, Fault> {
+        if routines.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut session = self.own_session(SessionKind::Write).await?;
+        self.take_shadow(&mut session).await?;
+        let shadow = self.shadow_database();
+        self.make_shadow_database(&mut session, &shadow, "").await?;
+        let to = self.dialect().await?;
+        let mut results = Vec::with_capacity(routines.len());
+        for routine in routines {
+            let name = ObjectName {
+                database: shadow.clone(),
+                ..routine.name.clone()
+            };
+            let made = match renamed(routine, &name, None, to) {
+                None => Err(UNREADABLE.to_owned()),
+                Some(statement) => match settle(&mut session, routine, &shadow).await? {
+                    Ok(()) => run(&mut session, bytes_of(&statement)).await?,
+                    Err(reason) => Err(reason),
+                },
+            };
+            // Procedures of several databases may have one name.
+            drop_object(&mut session, &name).await?.ok();
+            results.push(made);
+        }
+        self.give_shadow(session).await?;
+        Ok(results)
+    }
+
     async fn try_trigger(
         &self,
         session: &mut Session,
@@ -177,21 +253,14 @@ impl Inner {
         if let Err(reason) = run(session, like.into_bytes()).await? {
             return Ok(Err(reason));
         }
-        let reading = object_context(&trigger.context.sql_mode, to);
         let name = ObjectName::new(ObjectKind::Trigger, shadow.as_str(), &trigger.name.name);
-        let (name, table) = (raw(&name.quoted()), raw(&copy.to_string()));
-        let edit = ObjectEdit {
-            definer: None,
-            invoker: false,
-            name: &name,
-            table: Some(&table),
-            guarded: false,
-        };
-        let Some(statement) = edit_object(&trigger.statement, ObjectKind::Trigger, &reading, &edit)
-        else {
-            return Ok(Err("Wherry cannot read its definition".to_owned()));
+        let Some(statement) = renamed(trigger, &name, Some(&copy), to) else {
+            return Ok(Err(UNREADABLE.to_owned()));
         };
         if let Err(reason) = settle(session, trigger, &shadow).await? {
+            return Ok(Err(reason));
+        }
+        if let Err(reason) = check_collation(session, trigger).await? {
             return Ok(Err(reason));
         }
         run(session, bytes_of(&statement)).await

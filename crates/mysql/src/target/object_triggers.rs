@@ -1,6 +1,6 @@
 //! Triggers: behind the fence, or before it with a guard; always in the source's order.
 
-use super::object_make::{drop_object, make};
+use super::object_make::{UNREADABLE, drop_object, make};
 use super::object_rules::guarded;
 use super::object_state::Memory;
 use super::objects::{Syncing, intent};
@@ -64,7 +64,7 @@ impl Syncing<'_> {
         for trigger in triggers {
             match guarded(trigger, self.to) {
                 Some(guard) => guards.push(guard),
-                None => self.trouble(&trigger.name, "Wherry cannot read its definition"),
+                None => self.trouble(&trigger.name, UNREADABLE),
             }
         }
         self.make_triggers(&guards).await
