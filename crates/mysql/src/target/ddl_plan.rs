@@ -282,6 +282,11 @@ impl Inner {
             }
             let place = origins.iter().position(|(name, _)| *name == old);
             let origin = place.map_or_else(|| old.clone(), |place| origins.remove(place).1);
+            if request.is_selected(&origin) && !request.stored.contains_key(&origin) {
+                // Every selected table that there is here is stored: this is a view, which the
+                // next sync of objects follows, or a table of which a later name is stored.
+                continue;
+            }
             if request.tracked(&origin).is_none() {
                 self.plan_rename_beside(request, &mut plan, &origin);
                 entered.add(request, &new);
