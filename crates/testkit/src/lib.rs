@@ -27,7 +27,7 @@ pub use churn::{Churn, ChurnOptions};
 pub use failure::{Failure, Result};
 pub use flavour::Flavour;
 pub use online::{Ghost, TableWriters, make_table};
-pub use oracle::{Comparison, Difference, Oracle, compare};
+pub use oracle::{Comparison, Difference, Naming, Oracle, compare, compare_named};
 pub use percona::{Percona, SchemaChange};
 pub use program::Program;
 pub use proxy::{Fault, FaultProxy};

@@ -5,10 +5,14 @@
 //! key and no idea of a collation's order. Both sides are read from snapshots opened at the beginning, so the
 //! target may be written to as soon as the oracle has been opened; the schema must stand still.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+mod naming;
+
+pub use naming::Naming;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
@@ -75,6 +79,19 @@ pub async fn compare(source_url: &str, target_url: &str, databases: &[&str]) -> 
         .await
 }
 
+/// Compares all base tables of the databases with those that they have become.
+pub async fn compare_named(
+    source_url: &str,
+    target_url: &str,
+    databases: &[&str],
+    naming: &Naming,
+) -> Result<Comparison> {
+    Oracle::open(source_url, target_url)
+        .await?
+        .compare_named(databases, naming)
+        .await
+}
+
 impl Oracle {
     /// Opens both snapshots; what is committed later is not seen.
     pub async fn open(source_url: &str, target_url: &str) -> Result<Oracle> {
@@ -84,29 +101,52 @@ impl Oracle {
         })
     }
 
-    pub async fn compare(mut self, databases: &[&str]) -> Result<Comparison> {
+    pub async fn compare(self, databases: &[&str]) -> Result<Comparison> {
+        self.compare_named(databases, &Naming::same()).await
+    }
+
+    /// The same where the target calls its tables and columns otherwise.
+    pub async fn compare_named(
+        mut self,
+        databases: &[&str],
+        naming: &Naming,
+    ) -> Result<Comparison> {
         let mut comparison = Comparison::default();
+        let mut targets: BTreeMap<String, BTreeMap<String, Definition>> = BTreeMap::new();
         for database in databases {
-            let source = tables(&mut self.source, database).await?;
-            let target = tables(&mut self.target, database).await?;
-            for (name, definition) in &source {
+            let own = (naming.table)(database, "").0;
+            self.read_target(own, &mut targets).await?;
+            for (name, definition) in tables(&mut self.source, database).await? {
                 let table = format!("`{database}`.`{name}`");
-                match target.get(name) {
-                    None => comparison
-                        .differences
-                        .push(missing(&table, "is missing in the target")),
-                    Some(other) => {
-                        self.compare_table(&table, definition, other, &mut comparison)
-                            .await?
-                    }
+                let (there, other) = (naming.table)(database, &name);
+                self.read_target(there.clone(), &mut targets).await?;
+                let found = targets.get_mut(&there);
+                let Some(target) = found.and_then(|tables| tables.remove(&other)) else {
+                    let lost = missing(&table, "is missing in the target");
+                    comparison.differences.push(lost);
+                    continue;
+                };
+                let wanted = definition.named(database, &name, naming);
+                for what in wanted.differences(&target) {
+                    comparison.differences.push(missing(&table, &what));
                 }
+                if wanted.column_names().eq(target.column_names()) {
+                    let queries = [
+                        select(&table, &definition),
+                        select(&format!("`{there}`.`{other}`"), &target),
+                    ];
+                    self.compare_rows(&table, &definition, queries, &mut comparison)
+                        .await?;
+                }
+                comparison.tables += 1;
             }
-            for name in target.keys().filter(|name| !source.contains_key(*name)) {
-                comparison.differences.push(missing(
-                    &format!("`{database}`.`{name}`"),
-                    "is in the target only",
-                ));
-            }
+        }
+        for (database, tables) in &targets {
+            let extra = tables.keys().map(|name| {
+                let table = format!("`{database}`.`{name}`");
+                missing(&table, "is in the target only")
+            });
+            comparison.differences.extend(extra);
         }
         comparison
             .differences
@@ -116,37 +156,37 @@ impl Oracle {
         Ok(comparison)
     }
 
-    async fn compare_table(
+    /// Reads a database of the target once; tables that were compared are taken out of it.
+    async fn read_target(
+        &mut self,
+        database: String,
+        targets: &mut BTreeMap<String, BTreeMap<String, Definition>>,
+    ) -> Result<()> {
+        if let std::collections::btree_map::Entry::Vacant(entry) = targets.entry(database) {
+            let found = tables(&mut self.target, entry.key()).await?;
+            entry.insert(found);
+        }
+        Ok(())
+    }
+
+    async fn compare_rows(
         &mut self,
         table: &str,
         source: &Definition,
-        target: &Definition,
+        queries: [String; 2],
         into: &mut Comparison,
     ) -> Result<()> {
-        into.tables += 1;
-        for what in source.differences(target) {
-            into.differences.push(missing(table, &what));
-        }
-        if source
-            .columns
-            .iter()
-            .map(|column| &column.name)
-            .ne(target.columns.iter().map(|column| &column.name))
-        {
-            return Ok(());
-        }
-        let query = select(table, source);
         let mut unmatched = Unmatched::default();
         let mut left = self
             .source
-            .query_iter(query.as_str())
+            .query_iter(queries[0].as_str())
             .await
-            .map_err(|error| Failure::because(format!("source: {query}"), error))?;
+            .map_err(|error| Failure::because(format!("source: {}", queries[0]), error))?;
         let mut right = self
             .target
-            .query_iter(query.as_str())
+            .query_iter(queries[1].as_str())
             .await
-            .map_err(|error| Failure::because(format!("target: {query}"), error))?;
+            .map_err(|error| Failure::because(format!("target: {}", queries[1]), error))?;
         let (mut left_open, mut right_open) = (true, true);
         // In turns, so that equal rows of two equally ordered results cancel out at once and memory stays small.
         while left_open || right_open {
@@ -218,6 +258,10 @@ struct Column {
 }
 
 impl Definition {
+    fn column_names(&self) -> impl Iterator<Item = &String> {
+        self.columns.iter().map(|column| &column.name)
+    }
+
     fn differences(&self, target: &Definition) -> Vec<String> {
         let columns = |definition: &Definition| -> Vec<String> {
             let line = |column: &Column| {
@@ -259,11 +303,8 @@ impl Definition {
     }
 }
 
-async fn tables(
-    connection: &mut Conn,
-    database: &str,
-) -> Result<std::collections::BTreeMap<String, Definition>> {
-    let mut tables: std::collections::BTreeMap<String, Definition> = Default::default();
+async fn tables(connection: &mut Conn, database: &str) -> Result<BTreeMap<String, Definition>> {
+    let mut tables: BTreeMap<String, Definition> = Default::default();
     let schema = database.replace('\'', "''");
     let names = format!(
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{schema}' AND TABLE_TYPE = 'BASE TABLE'"
@@ -408,7 +449,7 @@ impl Unmatched {
     /// Puts the leftover rows of both sides together by key.
     fn describe(self, table: &str, definition: &Definition) -> Vec<Difference> {
         let total = self.rows.len();
-        let mut by_key: std::collections::BTreeMap<String, Pair> = Default::default();
+        let mut by_key: BTreeMap<String, Pair> = Default::default();
         for (count, values) in self.rows.into_values() {
             let Some(values) = values else { continue };
             let pair = by_key.entry(key_text(definition, &values)).or_default();
