@@ -11,6 +11,7 @@ mod keep;
 mod kill;
 mod lanes;
 mod matrix;
+mod names;
 mod objects;
 mod odd_values;
 mod online;

@@ -49,6 +49,28 @@ impl Letters {
     }
 }
 
+/// Why a server takes this for no name of a database, table or column; `None` where it does.
+///
+/// Source: MySQL manual, "Schema Object Names" and "Identifier Length Limits".
+pub fn problem_of(name: &str) -> Option<&'static str> {
+    /// Of every kind of name.
+    const CHARACTERS_MAX: usize = 64;
+    if name.is_empty() {
+        Some("is empty")
+    } else if name.chars().count() > CHARACTERS_MAX {
+        Some("is longer than 64 characters")
+    } else if name.ends_with(' ') {
+        Some("ends with a blank")
+    } else if name
+        .chars()
+        .any(|letter| letter == '\0' || letter > '\u{FFFF}')
+    {
+        Some("holds a character that no name may have")
+    } else {
+        None
+    }
+}
+
 impl NameMap {
     /// Resolves the rules of a task. `target_folds` is true where the target's
     /// `lower_case_table_names` is 1 or 2.
@@ -257,6 +279,15 @@ mod tests {
         };
         assert!(NameMap::new(&plain, false).expect("no rule").is_identity());
         assert!(!NameMap::new(&plain, true).expect("no rule").is_identity());
+    }
+
+    #[test]
+    fn names_have_limits() {
+        assert_eq!(problem_of(&"ä".repeat(64)), None);
+        assert!(problem_of(&"ä".repeat(65)).is_some());
+        for name in ["", "a ", "a\0b", "\u{1F600}"] {
+            assert!(problem_of(name).is_some(), "{name:?}");
+        }
     }
 
     #[test]

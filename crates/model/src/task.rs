@@ -118,10 +118,10 @@ pub struct SelectSpec {
     #[serde(default)]
     pub tables: Vec<TableRule>,
     /// Other names in the target.
-    #[serde(skip)]
+    #[serde(default)]
     pub mapping: MappingSpec,
     /// Letters of names in the target that no mapping gives.
-    #[serde(skip)]
+    #[serde(default)]
     pub capitalization: Capitalization,
 }
 

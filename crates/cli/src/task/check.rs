@@ -70,6 +70,7 @@ fn flag_of(key: &str) -> &'static str {
         ["source", "tls", ..] => "--source-tls and its companions",
         ["target", "tls", ..] => "--target-tls and its companions",
         ["select", "policy"] => "--policy",
+        ["select", "mapping" | "capitalization", ..] => "the task file",
         ["select", ..] => "--databases",
         ["load", "readers"] => "--readers",
         ["load", "writers"] => "--writers",
@@ -105,6 +106,7 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     check_state_database(spec)?;
     check_databases(spec)?;
     check_table_rules(spec)?;
+    mapping::check(spec)?;
     if source == target {
         return Err(Problem::new(
             "CLI-015",
@@ -211,7 +213,7 @@ fn check_state_database(spec: &TaskSpec) -> Result<(), Problem> {
     ))
 }
 
-fn is_system(database: &str) -> bool {
+pub(super) fn is_system(database: &str) -> bool {
     SYSTEM_DATABASES.contains(&database.to_ascii_lowercase().as_str())
 }
 
@@ -295,6 +297,8 @@ fn check_table_rules(spec: &TaskSpec) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+mod mapping;
 
 fn check_tls(end: &EndpointSpec, name: &str) -> Result<(), Problem> {
     let tls = &end.tls;

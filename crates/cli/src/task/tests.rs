@@ -201,7 +201,7 @@ fn broken_shapes() {
         &base("select: {databases: [a], filters: [b]}\n"),
         "CLI-003",
         "filters",
-        "Use one of `databases`, `policy` or `tables`",
+        "Use one of `databases`, `policy`, `tables`, `mapping` or `capitalization`",
     );
     let readers = |value: &str| base(&format!("{SELECT}load: {{readers: {value}}}\n"));
     broken(&readers("many"), "CLI-004", "many", "whole number");
@@ -474,4 +474,62 @@ fn status_needs_only_target_and_name() {
     ]);
     assert_eq!(task.expect("is enough").name, "mine");
     assert!(parse(&["wherry", "status", "--target", "mysql://b@t"]).is_err());
+}
+
+#[test]
+fn names_of_the_target_are_checked() {
+    let select = |rest: &str| {
+        WHOLE.replace(
+            "{databases: [shop, crm]}",
+            &format!("{{databases: [shop, crm], {rest}}}"),
+        )
+    };
+    let good = select(
+        "capitalization: lower, mapping: {databases: {shop: shop_new}, tables: {shop.orders: archive.orders2}, \
+         columns: {'shop.`or.ders`.note': remark}}",
+    );
+    let mapping = load(&good, &[]).expect("a task").spec.select.mapping;
+    assert_eq!(mapping.tables["shop.orders"], "archive.orders2");
+    let rule = |part: &str, rule: &str| select(&format!("mapping: {{{part}: {{{rule}}}}}"));
+    let check = |text: &str, at: &str, words: &str| broken(text, "NAM-004", at, words);
+    check(
+        &rule("tables", "orders: a.b"),
+        "{tables",
+        "`orders` is not the name",
+    );
+    check(
+        &rule("tables", "shop.orders: b"),
+        "{tables",
+        "`b` is not the name",
+    );
+    check(
+        &rule("columns", "shop.note: b"),
+        "{columns",
+        "`shop.note` is not",
+    );
+    check(&rule("databases", "hr: b"), "{hr", "not selected");
+    check(&rule("columns", "hr.a.b: c"), "{hr", "not selected");
+    check(
+        &rule("databases", "shop: mysql"),
+        "{shop",
+        "belongs to the server",
+    );
+    check(
+        &rule("tables", "shop.a: moving_shadow.a"),
+        "{shop",
+        "or to Wherry itself",
+    );
+    check(
+        &rule("tables", "shop.a: 'b.c '"),
+        "{shop",
+        "ends with a blank",
+    );
+    let long = "x".repeat(65);
+    check(
+        &rule("columns", &format!("shop.a.b: {long}")),
+        "{shop",
+        "is longer than",
+    );
+    let file = select("capitalization: title");
+    broken(&file, "CLI-004", "title", "Use one of");
 }

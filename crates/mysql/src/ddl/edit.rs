@@ -54,7 +54,10 @@ pub(super) fn replace(text: &str, mut edits: Vec<Edit>) -> String {
     out
 }
 
-fn name_edits(statement: &Statement, map: &dyn Fn(&TableName) -> TableName) -> Vec<Edit> {
+pub(super) fn name_edits(
+    statement: &Statement,
+    map: &dyn Fn(&TableName) -> TableName,
+) -> Vec<Edit> {
     statement
         .names
         .iter()

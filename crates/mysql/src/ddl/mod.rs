@@ -9,6 +9,7 @@ pub mod rules;
 
 mod alter;
 mod classify;
+mod columns;
 mod cursor;
 mod dml;
 mod edit;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use alter::{AlterNotes, names_engine, plain_alter};
 pub use classify::classify;
+pub use columns::{Columns, renamed};
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
 pub use refusal::Refusal;

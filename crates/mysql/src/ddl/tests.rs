@@ -555,7 +555,7 @@ fn the_default_collation_of_the_source_is_named() {
     check_carried(
         MARIADB,
         "CREATE DATABASE x CHARACTER SET = 'utf8mb4'",
-        &format!("CREATE DATABASE x CHARACTER SET = 'utf8mb4' {general}"),
+        &format!("CREATE DATABASE `x` CHARACTER SET = 'utf8mb4' {general}"),
     );
     same(
         old,

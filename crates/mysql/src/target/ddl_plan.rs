@@ -4,6 +4,7 @@
 //! same plan is made from the same stored states.
 
 use super::Inner;
+use super::ddl_names::rename_leg;
 use super::ddl_restart::Entered;
 use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
@@ -110,7 +111,7 @@ impl Inner {
             }
         };
         let sql = self
-            .create_statement(request, &subject, like_stored.as_ref())
+            .create_statement(request, &table, like_stored.as_ref())
             .await?;
         if request.statement.or_replace {
             plan.legs.push(drop_leg(request, &subject));
@@ -124,6 +125,7 @@ impl Inner {
                 Test::Made(there.clone())
             },
             there,
+            own: like_stored.is_some() || !request.names.is_identity(),
         });
         self.define(request, &mut plan, table, TableStage::Complete)?;
         plan.states.push(self.state.set_made(&subject, true));
@@ -157,14 +159,18 @@ impl Inner {
     async fn create_statement(
         &self,
         request: &Request<'_>,
-        subject: &TableName,
+        made: &Table,
         like: Option<&StoredTable>,
     ) -> Result<String, Fault> {
+        let subject = &made.name;
         let Some(like) = like else {
+            if !request.names.is_identity() {
+                return self.create_named(made).await;
+            }
             return Ok(carried(
                 &request.ddl.statement,
                 &request.statement,
-                &|name| request.names.table(name),
+                &TableName::clone,
             ));
         };
         let table = &like.state.table;
@@ -238,20 +244,14 @@ impl Inner {
                 return Ok(plan);
             }
         };
-        let there = request.names.table(&subject);
-        let there_renamed = request.names.table(&renamed);
-        plan.legs.push(Leg {
-            sql: carried(&request.ddl.statement, &request.statement, &|name| {
-                request.names.table(name)
-            }),
-            table: subject.clone(),
-            test: if there_renamed == there {
-                Test::Changed(there.clone())
-            } else {
-                Test::Renamed(there.clone(), there_renamed)
-            },
-            there,
-        });
+        match self.legs_of_alter(request, stored, &table).await {
+            Ok(legs) => plan.legs.extend(legs),
+            Err(ShadowFault::Failed(fault)) => return Err(fault),
+            Err(ShadowFault::Refused(refusal)) => {
+                self.plan_stop(request, &mut plan, &subject, &refusal)?;
+                return Ok(plan);
+            }
+        }
         if renamed != subject {
             plan.states
                 .extend(self.state.rename_table(&subject, &renamed));
@@ -304,13 +304,16 @@ impl Inner {
             if request.beside(&new).is_some() {
                 self.plan_gone(request, &mut plan, &new, &new);
             }
-            let (from, to) = (request.names.table(&old), request.names.table(&new));
-            plan.legs.push(Leg {
-                sql: format!("RENAME TABLE {from} TO {to}"),
-                table: old.clone(),
-                test: Test::Renamed(from.clone(), to),
-                there: from,
-            });
+            let stored = request.stored.get(&origin);
+            let columns = stored.map_or(&[][..], |stored| &stored.state.table.columns);
+            match rename_leg(request, &old, &new, columns) {
+                Ok(leg) => plan.legs.extend(leg),
+                Err(refusal) => {
+                    let mut stopped = Plan::default();
+                    self.stop_all(request, &mut stopped, &old, &refusal)?;
+                    return Ok(stopped);
+                }
+            }
             origins.push((new, origin));
         }
         self.plan_renamed(request, &mut plan, &origins)?;
@@ -418,6 +421,7 @@ impl Inner {
                 table: TableName::new(database, ""),
                 there: TableName::new(there, ""),
                 test: Test::Tolerant,
+                own: false,
             });
         }
         Ok(plan)
@@ -586,6 +590,7 @@ pub(super) fn drop_leg(request: &Request<'_>, table: &TableName) -> Leg {
         table: table.clone(),
         there,
         test: Test::Repeatable,
+        own: false,
     }
 }
 
@@ -603,6 +608,7 @@ fn plan_truncate(request: &Request<'_>) -> Plan {
                 table: subject,
                 there,
                 test: Test::Repeatable,
+                own: false,
             });
         }
     }
@@ -622,6 +628,7 @@ fn plan_database(request: &Request<'_>) -> Plan {
             table: TableName::new(database, ""),
             there: TableName::new(request.names.database(database), ""),
             test: Test::Tolerant,
+            own: false,
         });
     }
     plan

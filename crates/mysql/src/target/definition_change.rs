@@ -12,12 +12,16 @@ use super::state::View;
 use super::store::{StoredTable, checkpoint_texts};
 use super::transaction::CommitError;
 use crate::ddl::{Context, Statement, classify};
+use crate::session::SessionError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::Checkpoint;
 use wherry_model::task::SelectSpec;
 use wherry_model::{Ddl, Fault, NameMap, TableName};
+
+/// Under which definitions mean what a server printed.
+pub(super) const NEUTRAL_MODE: &str = "SET SESSION sql_mode=''";
 
 /// One statement in the target. A list of tables or renames has one leg for each.
 pub(super) struct Leg {
@@ -27,6 +31,8 @@ pub(super) struct Leg {
     /// Its name in the target.
     pub(super) there: TableName,
     pub(super) test: Test,
+    /// The text is Wherry's own, to be read without the source's `sql_mode`.
+    pub(super) own: bool,
 }
 
 /// How to tell after a crash whether a leg ran. Names are those of the target.
@@ -37,6 +43,8 @@ pub(super) enum Test {
     Renamed(TableName, TableName),
     /// It did when the definition is not what it was.
     Changed(TableName),
+    /// It did when none of these names of keys and constraints is left.
+    Left(TableName, Vec<String>),
     /// It may run again at the barrier.
     Repeatable,
     /// As `Repeatable`, and a refusal of the server is no reason to stop.
@@ -71,6 +79,8 @@ pub(super) struct Request<'a> {
     pub(super) names: Arc<NameMap>,
     /// The lane carries it, in its own reading.
     pub(super) in_lane: bool,
+    /// How the statement is to be read.
+    pub(super) context: Context<'a>,
 }
 
 impl Request<'_> {
@@ -133,6 +143,7 @@ impl Inner {
             resumed: !intents.is_empty(),
             names: self.names.map().await?,
             in_lane: self.state.view() == View::Lane,
+            context,
         };
         let mut plan = self.plan(&request).await?;
         let intents = if request.resumed {
@@ -242,6 +253,12 @@ impl Inner {
         leg: &Leg,
     ) -> Result<Result<(), Fault>, Fault> {
         prepare_road(road, request.ddl, &leg.there.database, &self.source_version).await?;
+        if leg.own {
+            road.session()
+                .execute(NEUTRAL_MODE)
+                .await
+                .map_err(SessionError::into_fault)?;
+        }
         let label = format!("carry a definition of {}", leg.table);
         let Err(error) = road.run(&label, &leg.sql).await else {
             return Ok(Ok(()));
@@ -258,7 +275,7 @@ impl Inner {
 
     /// A leg was refused: every table of the statement stops, since some legs may have run. Their
     /// states stay under the names they had before it.
-    fn stop_all(
+    pub(super) fn stop_all(
         &self,
         request: &Request<'_>,
         plan: &mut Plan,
@@ -289,6 +306,12 @@ impl Inner {
                 self.fingerprint(old).await? == "absent" && self.fingerprint(new).await? != "absent"
             }
             Test::Changed(table) => self.fingerprint(table).await? != before,
+            Test::Left(table, wrong) => {
+                let definition = self.definition_in_target(&leg.table, table).await?;
+                !definition
+                    .names_of_parts()
+                    .any(|name| wrong.iter().any(|wrong| wrong == name))
+            }
             Test::Repeatable | Test::Tolerant => false,
         })
     }

@@ -5,14 +5,16 @@
 use super::Inner;
 use super::adopt::fit_in;
 use super::fault;
+use super::precheck_names;
 use super::schema::holds_rows;
 use crate::catalog;
-use crate::ddl::rules;
+use crate::ddl::definition::Definition;
+use crate::ddl::{Context, Dialect, Refusal, rules};
 use crate::json;
 use crate::session::{RowSet, Session, SessionKind};
 use wherry_model::name::quote;
 use wherry_model::task::{ConflictPolicy, SelectSpec};
-use wherry_model::{CheckItem, ColumnKind, Fault, Table, TableName};
+use wherry_model::{CheckItem, ColumnKind, Fault, NameMap, Table, TableName};
 
 /// Names shown as evidence.
 const NAMES_SHOWN_MAX: usize = 5;
@@ -53,8 +55,11 @@ impl Inner {
         items.push(self.check_empty(&mut session, selection, tables).await?);
         items.extend(self.check_adopted(&mut session, selection, tables).await?);
         items.push(check_names(&mut session, tables).await?);
+        let names = self.names.map().await?;
+        let source = self.source_dialect();
+        items.extend(precheck_names::check(&names, selection, tables, source));
         items.extend(check_json(&session, tables));
-        items.extend(self.check_definitions(&session, selection, tables));
+        items.extend(self.check_definitions(&session, selection, tables, &names));
         items.extend(self.check_cascades(&mut session, tables).await?);
         items.push(check_local_infile(&mut session).await?);
         items.push(check_packet(&mut session, tables).await?);
@@ -100,6 +105,7 @@ impl Inner {
         session: &Session,
         selection: &SelectSpec,
         tables: &[Table],
+        names: &NameMap,
     ) -> Vec<CheckItem> {
         const ID: &str = "target-definitions";
         let to = session.version().into();
@@ -108,7 +114,10 @@ impl Inner {
             .filter(|table| selection.policy_of(&table.name) == ConflictPolicy::Fail)
             .filter_map(|table| {
                 let made = rules::apply(&table.definition, &table.name, self.source_dialect(), to);
-                let refusal = made.err()?;
+                let refusal = match made {
+                    Ok((text, _)) => unnamed(&text, &table.name, names, to)?,
+                    Err(refusal) => refusal,
+                };
                 Some(CheckItem::fail(
                     ID,
                     format!(
@@ -243,6 +252,13 @@ impl Inner {
             .await?
             .is_some_and(|stored| stored.made))
     }
+}
+
+/// Why a definition in the target's SQL cannot get the target's names.
+fn unnamed(text: &str, table: &TableName, names: &NameMap, to: Dialect) -> Option<Refusal> {
+    let context = Context::new(&table.database, to);
+    let definition = Definition::parse(text, &context).ok()?;
+    definition.map_names(table, names, &context).err()
 }
 
 fn check_version(session: &Session) -> CheckItem {

@@ -12,7 +12,7 @@ use super::store::StoredTable;
 use crate::ServerVersion;
 use crate::catalog::{read_databases, read_table};
 use crate::ddl::definition::{Definition, Keys, RenderOptions};
-use crate::ddl::{Context, Dialect, Statement, carried, sql_mode_names};
+use crate::ddl::{Context, Dialect, Refusal, Statement, carried, sql_mode_names};
 use crate::session::{Session, SessionError, SessionKind};
 use wherry_model::change::DdlSession;
 use wherry_model::name::quote;
@@ -46,6 +46,12 @@ pub(super) enum ShadowFault {
     Failed(Fault),
 }
 
+impl From<Refusal> for ShadowFault {
+    fn from(refusal: Refusal) -> ShadowFault {
+        ShadowFault::Refused(refusal.into())
+    }
+}
+
 impl From<Fault> for ShadowFault {
     fn from(fault: Fault) -> ShadowFault {
         match fault.class {
@@ -62,16 +68,22 @@ impl Inner {
 
     /// Runs the statement on an empty copy; the table as it is afterwards, under its real name.
     pub(super) async fn dry_run(&self, run: &DryRun<'_>) -> Result<Table, ShadowFault> {
-        let mut session = self.own_session(SessionKind::Write).await?;
-        session.set_label(format!("try a definition of {}", run.subject));
-        self.take_shadow(&mut session)
-            .await
-            .map_err(ShadowFault::Failed)?;
+        let mut session = self.open_shadow(run.subject).await?;
         let result = self.dry_run_locked(&mut session, run).await;
         self.give_shadow(session)
             .await
             .map_err(ShadowFault::Failed)?;
         result
+    }
+
+    /// A session that has the shadow database for itself, until `give_shadow`.
+    pub(super) async fn open_shadow(&self, subject: &TableName) -> Result<Session, ShadowFault> {
+        let mut session = self.own_session(SessionKind::Write).await?;
+        session.set_label(format!("try a definition of {subject}"));
+        self.take_shadow(&mut session)
+            .await
+            .map_err(ShadowFault::Failed)?;
+        Ok(session)
     }
 
     fn shadow_lock(&self) -> String {
@@ -106,6 +118,17 @@ impl Inner {
         release_lock(&mut session, &self.shadow_lock()).await?;
         session.close().await;
         Ok(())
+    }
+
+    /// Runs a statement in the shadow database; `table` stops where the server refuses it.
+    pub(super) async fn try_in_shadow(
+        &self,
+        session: &mut Session,
+        sql: String,
+        table: &TableName,
+    ) -> Result<(), ShadowFault> {
+        let done = session.execute(sql).await;
+        done.map(drop).map_err(|error| refused(error, table))
     }
 
     async fn dry_run_locked(
@@ -146,10 +169,7 @@ impl Inner {
             }
         };
         let sql = carried(&run.ddl.statement, run.statement, &map);
-        session
-            .execute(sql)
-            .await
-            .map_err(|error| refused(error, run.subject))?;
+        self.try_in_shadow(session, sql, run.subject).await?;
         self.read_back(&renamed, run.renamed).await
     }
 
@@ -198,21 +218,31 @@ impl Inner {
         let definition = self
             .translate(&table.definition, &table.name, stored.dialect)
             .await?;
+        self.make_from(session, &definition, name).await
+    }
+
+    /// Makes an empty table of this name.
+    pub(super) async fn make_from(
+        &self,
+        session: &mut Session,
+        definition: &Definition,
+        name: &TableName,
+    ) -> Result<(), ShadowFault> {
         let sql = definition.render(&RenderOptions {
             name,
             keys: Keys::All,
             foreign_keys: true,
             auto_increment: false,
         });
-        session
-            .execute(sql)
-            .await
-            .map(drop)
-            .map_err(|error| refused(error, &table.name))
+        self.try_in_shadow(session, sql, &definition.name).await
     }
 
     /// Columns and definition of the shadow table, as if it stood at its real place.
-    async fn read_back(&self, shadow: &TableName, name: &TableName) -> Result<Table, ShadowFault> {
+    pub(super) async fn read_back(
+        &self,
+        shadow: &TableName,
+        name: &TableName,
+    ) -> Result<Table, ShadowFault> {
         let mut session = self.own_session(SessionKind::Control).await?;
         let found = read_table(&mut session, shadow).await?;
         let Some(mut table) = found else {

@@ -178,6 +178,14 @@ impl Definition {
             .map(|option| option.value.as_str())
     }
 
+    /// Names of keys and constraints.
+    pub fn names_of_parts(&self) -> impl Iterator<Item = &String> {
+        let keys = self.keys.iter().map(|key| &key.name);
+        let foreign_keys = self.foreign_keys.iter().map(|key| &key.name);
+        keys.chain(foreign_keys)
+            .chain(self.checks.iter().map(|check| &check.name))
+    }
+
     /// The text for fingerprints: the whole definition without name and counter.
     pub fn fingerprint_text(&self) -> String {
         let options = RenderOptions {
