@@ -328,12 +328,34 @@ impl Ghost {
         locker
             .query_drop(format!("DROP /* gh-ost */ TABLE IF EXISTS {old}"))
             .await?;
+        self.wait_for_rename(id).await?;
         locker.query_drop("UNLOCK TABLES").await?;
         locker.disconnect().await?;
         renaming
             .await
             .map_err(|error| Failure::because("the rename panicked", error))??;
         Ok(())
+    }
+
+    /// Returns when the rename waits for the table itself. Before that, writers would come first
+    /// when the table is given back, and their changes would be lost in the table put aside.
+    ///
+    /// Locks are taken in the order of names, so a rename that holds the copy and waits has
+    /// nothing else to wait for.
+    async fn wait_for_rename(&mut self, id: u32) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        self.run("SET SESSION lock_wait_timeout = 1").await?;
+        let probe = format!("SELECT 1 FROM {} LIMIT 0", self.ghost);
+        loop {
+            match self.connection.query_drop(&probe).await {
+                Err(Error::Server(error)) if error.code == 1205 => break,
+                Ok(()) if Instant::now() < deadline => {}
+                Ok(()) => return Err(Failure::new("the rename does not take the copy")),
+                Err(error) => return Err(Failure::because(&probe, error)),
+            }
+        }
+        self.run("SET SESSION lock_wait_timeout = 600").await?;
+        self.wait_for_session(id).await
     }
 
     /// Returns when a session waits for a table's definition.
