@@ -14,7 +14,7 @@ async fn server(flavour: Flavour) -> Arc<Server> {
 }
 
 /// Waits until a query gives this value. The query is the event: nothing tells of it otherwise.
-async fn becomes(server: &Server, query: &str, wanted: &str, running: &Running) {
+pub async fn becomes(server: &Server, query: &str, wanted: &str, running: &Running) {
     let begin = std::time::Instant::now();
     let mut pace = tokio::time::interval(Duration::from_millis(50));
     loop {

@@ -2,6 +2,7 @@
 //!
 //! `WHERRY_SOAK=1` takes a table of 200,000 rows instead of 5,000.
 
+use crate::lanes::becomes;
 use crate::runner::{Running, Wherry};
 use wherry_testkit::{
     Flavour, Ghost, Percona, SchemaChange, Server, ServerOptions, TableWriters, compare, make_table,
@@ -144,4 +145,213 @@ async fn online_ddl_tools_as_ordinary_tables_mysql56() {
 #[tokio::test(flavor = "multi_thread")]
 async fn online_ddl_tools_as_ordinary_tables_mariadb() {
     as_ordinary_tables(Flavour::MariaDb).await;
+}
+
+/// The names of all tables of the shop in the target.
+async fn tables(server: &Server) -> Vec<String> {
+    let query =
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' ORDER BY 1";
+    let rows = server.rows(query).await.expect("tables");
+    rows.into_iter().filter_map(|row| row[0].clone()).collect()
+}
+
+async fn count(server: &Server, query: &str) -> String {
+    let value = server.value(query).await.expect("a count");
+    value.unwrap_or_default()
+}
+
+const FINAL_CHANGE: &str = "stream: {online_ddl: {mode: final-change}}";
+
+/// Neither the tools' tables nor their rows go over; the change does, also where the runner is
+/// killed between the tool's first statement and its last.
+async fn as_final_changes(flavour: Flavour) {
+    let road = Road::open(flavour, row_count()).await;
+    let wherry = Wherry::new(&road.source, &road.target, &["shop"]).extra(FINAL_CHANGE);
+    let mut ghost = road.ghost("ADD COLUMN one INT NOT NULL DEFAULT 1").await;
+    ghost.copy(3).await.expect("some chunks");
+    let checked = wherry.finish(&["precheck"]).expect_code(0);
+    let warned = checked.lines.iter().map(ToString::to_string);
+    let warned: Vec<String> = warned
+        .filter(|line| line.contains("source-online-ddl"))
+        .collect();
+    assert!(
+        warned
+            .iter()
+            .any(|line| line.contains("`shop`.`_t_gho`") && line.contains("under way")),
+        "{warned:?}"
+    );
+    wherry.finish(&["schema"]).expect_code(0);
+    ghost
+        .finish()
+        .await
+        .expect("the swap before the first chunk");
+    let running = wherry.start(&["run"]);
+    running.hear("the load", |line| line["phase"] == "load");
+    road.percona("MODIFY name VARCHAR(60) NOT NULL, ADD INDEX by_amount (amount)")
+        .await;
+    running.hear_strict();
+
+    let mut ghost = road
+        .ghost(
+            "DROP INDEX by_code, ADD COLUMN two DECIMAL(6,2) DEFAULT 3.5 AFTER id, DROP COLUMN one",
+        )
+        .await;
+    ghost.copy(2).await.expect("some chunks");
+    // A comparison ends when the stream has passed what was there at its beginning.
+    wherry.finish(&["verify"]).expect_code(0);
+    assert_eq!(tables(&road.target).await, ["t"]);
+    let remembered = "SELECT COUNT(*) FROM wherry.online_change";
+    assert_eq!(count(&road.target, remembered).await, "1");
+    running.signal("KILL");
+    running.wait();
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    ghost.finish().await.expect("the swap in the stream");
+    road.percona("ADD COLUMN three VARCHAR(8) NOT NULL DEFAULT 'three', ENGINE=InnoDB")
+        .await;
+    wherry.finish(&["verify"]).expect_code(0);
+    assert_eq!(tables(&road.target).await, ["t"]);
+    assert_eq!(count(&road.target, remembered).await, "0");
+    let lost = "SELECT COUNT(*) FROM wherry.loss_ledger";
+    assert_eq!(count(&road.target, lost).await, "0");
+    road.end(&wherry, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn online_ddl_tools_as_final_changes_mysql97() {
+    as_final_changes(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn online_ddl_tools_as_final_changes_mysql56() {
+    as_final_changes(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn online_ddl_tools_as_final_changes_mariadb() {
+    as_final_changes(Flavour::MariaDb).await;
+}
+
+/// A copy by hand, as a tool makes it, of table `name`.
+fn by_hand(name: &str, alter: &str, shared: &str) -> String {
+    format!(
+        "CREATE TABLE _{name}_gho LIKE {name};
+         ALTER TABLE _{name}_gho {alter};
+         INSERT IGNORE INTO _{name}_gho ({shared}) SELECT {shared} FROM {name};
+         RENAME TABLE {name} TO _{name}_del, _{name}_gho TO {name};
+         DROP TABLE _{name}_del;"
+    )
+}
+
+/// Tables by name, with a change whose rows cannot be known.
+const REFUSED: [(&str, &str); 8] = [
+    ("moment", "ADD COLUMN at DATETIME DEFAULT CURRENT_TIMESTAMP"),
+    ("made", "ADD COLUMN e INT DEFAULT (v + 1)"),
+    ("renamed", "CHANGE COLUMN w x INT"),
+    ("again", "DROP COLUMN w, ADD COLUMN w INT DEFAULT 9"),
+    ("only", "ADD UNIQUE KEY (v)"),
+    ("shorter", "MODIFY s VARCHAR(3)"),
+    ("strict", "MODIFY w INT NOT NULL DEFAULT 0"),
+    ("checked", "ADD CHECK (v > 0)"),
+];
+
+/// Tables by name, with a change that can be carried.
+const CARRIED: [(&str, &str); 3] = [
+    ("rebuilt", "ENGINE=InnoDB"),
+    (
+        "longer",
+        "MODIFY s VARCHAR(30), MODIFY e ENUM('a', 'b', 'c'), MODIFY w BIGINT",
+    ),
+    (
+        "several",
+        "ADD COLUMN n INT NOT NULL DEFAULT 4, DROP KEY by_v, COMMENT 'changed'",
+    ),
+];
+
+/// Tables with a swap that is none of a tool's, and one that nobody swaps.
+const OTHERS: [&str; 5] = ["old", "empty", "cut", "strange", "calm"];
+
+const ODD_SWAPS: &str = "RENAME TABLE old TO _old_del, _old_gho TO old;
+        CREATE TABLE _empty_new LIKE `empty`;
+        RENAME TABLE `empty` TO _empty_old, _empty_new TO `empty`;
+        CREATE TABLE _cut_gho LIKE cut; ALTER TABLE _cut_gho ADD COLUMN z INT;
+        INSERT INTO _cut_gho (id, v, w, s, e) SELECT * FROM cut; TRUNCATE TABLE cut;
+        RENAME TABLE cut TO _cut_del, _cut_gho TO cut;
+        CREATE TABLE _strange_new (id INT PRIMARY KEY, v INT); ALTER TABLE _strange_new ADD COLUMN z INT;
+        RENAME TABLE strange TO _strange_old, _strange_new TO strange;
+        DROP TABLE _old_del, _empty_old, _cut_del, _strange_old;
+        UPDATE calm SET v = 6;";
+
+async fn make_small_tables(source: &Server) {
+    let names: Vec<&str> = REFUSED
+        .iter()
+        .chain(&CARRIED)
+        .map(|(name, _)| *name)
+        .chain(OTHERS)
+        .collect();
+    let mut setup = "CREATE DATABASE shop; USE shop;".to_owned();
+    for name in &names {
+        setup += &format!(
+            "CREATE TABLE `{name}` (id INT PRIMARY KEY, v INT, w INT, s VARCHAR(20), e ENUM('a', 'b'), KEY by_v (v));
+             INSERT INTO `{name}` VALUES (1, 1, NULL, 'short', 'a'), (2, 1, 2, 'longer', 'b');"
+        );
+    }
+    setup += "CREATE TABLE _old_gho LIKE old; ALTER TABLE _old_gho ADD COLUMN z INT;
+              INSERT INTO _old_gho (id, v, w, s, e) SELECT * FROM old;";
+    source.sql(&setup).await.expect("source data");
+}
+
+/// Where rows cannot be known the table is loaded anew; other changes are carried.
+#[tokio::test(flavor = "multi_thread")]
+async fn online_ddl_that_is_not_sure_loads_its_table_anew() {
+    let source = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("target");
+    make_small_tables(&source).await;
+    let wherry = Wherry::new(&source, &target, &["shop"]).extra(FINAL_CHANGE);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let mut changes = "USE shop; SET sql_mode = ''; UPDATE calm SET v = 5;".to_owned();
+    for (name, alter) in REFUSED.iter().chain(&CARRIED) {
+        let shared = match *name {
+            "renamed" => "id, v, s",
+            "made" => "id, v, w, s",
+            _ => "id, v, w, s, e",
+        };
+        let alter = alter.replace("ADD COLUMN e INT", "DROP COLUMN e, ADD COLUMN d INT");
+        changes += &by_hand(name, &alter, shared);
+        changes += &format!("UPDATE `{name}` SET v = v + 10;");
+    }
+    changes += ODD_SWAPS;
+    source.sql(&changes).await.expect("changes");
+    let passed = "SELECT CONCAT((SELECT SUM(v) FROM shop.calm), ' ', (SELECT COUNT(*) FROM wherry.lane_table))";
+    becomes(&target, passed, "12 0", &running).await;
+    wherry.finish(&["verify"]).expect_code(0);
+    let anew = running.said("is to be loaded anew");
+    for name in REFUSED
+        .iter()
+        .chain(&CARRIED)
+        .map(|(name, _)| *name)
+        .chain(OTHERS)
+    {
+        let wanted = name != "calm" && CARRIED.iter().all(|(carried, _)| *carried != name);
+        let quoted = format!("`shop`.`{name}`");
+        let found = anew.iter().any(|line| line.contains(&quoted));
+        assert_eq!(found, wanted, "{name} in {anew:?}");
+    }
+    running.stop();
+    compare(&source.url("root"), &target.url("root"), &["shop"])
+        .await
+        .expect("comparison")
+        .assert_equal();
+    for name in CARRIED.iter().map(|(name, _)| *name).chain(["calm"]) {
+        let definition = format!("SHOW CREATE TABLE shop.{name}");
+        assert_eq!(
+            source.rows(&definition).await.expect("definition"),
+            target.rows(&definition).await.expect("definition")
+        );
+    }
 }

@@ -10,6 +10,7 @@ pub mod fault;
 pub mod name;
 pub mod names;
 pub mod object;
+pub mod online;
 pub mod phase;
 pub mod position;
 pub mod row;

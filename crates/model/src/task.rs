@@ -5,6 +5,7 @@
 
 use crate::name::TableName;
 use crate::object::{ObjectKind, ObjectName};
+use crate::online::{OnlineDdlSpec, OnlineTables};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -123,6 +124,9 @@ pub struct SelectSpec {
     /// Letters of names in the target that no mapping gives.
     #[serde(default)]
     pub capitalization: Capitalization,
+    /// Tables of online-DDL tools, as `stream.online_ddl` says.
+    #[serde(skip)]
+    pub online: OnlineTables,
 }
 
 /// Names of the source and what they become in the target, exact names only. Names with a point
@@ -175,7 +179,14 @@ pub enum ConflictPolicy {
 
 impl SelectSpec {
     pub fn includes(&self, table: &TableName) -> bool {
-        self.includes_database(&table.database)
+        self.includes_database(&table.database) && !self.online.leaves_out(table)
+    }
+
+    /// True where definition changes of this table matter: also for one that is left out and
+    /// whose change its table will get.
+    pub fn watches(&self, table: &TableName) -> bool {
+        self.includes(table)
+            || self.includes_database(&table.database) && self.online.shadowed(table).is_some()
     }
 
     /// The table's own rule, else that of the whole selection.
@@ -220,11 +231,16 @@ pub struct StreamSpec {
     /// Connections that apply changes in the target.
     #[schemars(range(min = 1, max = 64))]
     pub workers: usize,
+    /// What becomes of the tables of online-DDL tools.
+    pub online_ddl: OnlineDdlSpec,
 }
 
 impl Default for StreamSpec {
     fn default() -> StreamSpec {
-        StreamSpec { workers: 4 }
+        StreamSpec {
+            workers: 4,
+            online_ddl: OnlineDdlSpec::default(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::report::Failure;
 use crate::taskfile::{ReadError, TaskFile};
 use std::path::Path;
 use wherry_model::Fault;
+use wherry_model::online::OnlineTables;
 use wherry_model::task::{
     CutoverSpec, EndpointSpec, LimitSpec, LoadSpec, SchemaSpec, SecretSpec, SecretUrl, SelectSpec,
     StateSpec, StreamSpec, TaskSpec, TlsSpec,
@@ -34,6 +35,7 @@ impl Task {
             None => from_flags(args)?,
         };
         apply_flags(&mut spec, args, stop);
+        spec.select.online = OnlineTables::new(&spec.stream.online_ddl);
         let name = match &spec.task {
             Some(name) => name.clone(),
             None => check::problems_as_failure(derive_name(&spec), file.as_ref(), args)?,

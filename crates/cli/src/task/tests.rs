@@ -102,6 +102,22 @@ fn a_small_file_has_defaults() {
 }
 
 #[test]
+fn tables_of_online_ddl_tools_are_told_by_the_selection() {
+    let copy = wherry_model::TableName::new("shop", "_orders_gho");
+    let task = load(&base(SELECT), &[]).expect("reads");
+    assert!(task.spec.select.includes(&copy));
+    let with = |keys: &str| base(&format!("{SELECT}stream: {{online_ddl: {{{keys}}}}}\n"));
+    let task = load(&with("mode: final-change"), &[]).expect("reads");
+    assert!(!task.spec.select.includes(&copy) && task.spec.select.watches(&copy));
+    let task = load(&with("mode: final-change, names: dms"), &[]).expect("reads");
+    assert!(task.spec.select.includes(&copy));
+    let task = load(&with("mode: final-change, useless: '_(orders)_'"), &[]).expect("reads");
+    assert!(!task.spec.select.includes(&copy));
+    let text = with("mode: final-change, shadow: '^tmp_'");
+    broken(&text, "CLI-004", "'^tmp_'", "has no group");
+}
+
+#[test]
 fn flags_win_over_the_file() {
     let flags = [
         "--readers",

@@ -136,7 +136,7 @@ impl Judge {
         };
         let names_table = statement
             .subjects()
-            .any(|name| self.selection.includes(&self.stored(name)));
+            .any(|name| self.selection.watches(&self.stored(name)));
         let names_database = statement.names.iter().any(|name| {
             name.kind == NameKind::Database
                 && self

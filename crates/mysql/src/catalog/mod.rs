@@ -94,15 +94,21 @@ pub struct Survey {
     pub refused: Vec<Fault>,
 }
 
+impl Survey {
+    /// Errors: the first table that cannot be carried.
+    pub fn into_tables(mut self) -> Result<Vec<Table>, Fault> {
+        if self.refused.is_empty() {
+            return Ok(self.tables);
+        }
+        Err(self.refused.swap_remove(0))
+    }
+}
+
 /// Reads the tables of a scope, in order of name.
 ///
 /// Errors: the first table with a column that Wherry cannot carry; use [`survey`] for all.
 pub async fn read_tables(session: &mut Session, scope: Scope<'_>) -> Result<Vec<Table>, Fault> {
-    let mut survey = survey(session, scope).await?;
-    if survey.refused.is_empty() {
-        return Ok(survey.tables);
-    }
-    Err(survey.refused.swap_remove(0))
+    survey(session, scope).await?.into_tables()
 }
 
 /// Reads one table; `None` where it does not exist.

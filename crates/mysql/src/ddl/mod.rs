@@ -15,6 +15,7 @@ mod dml;
 mod edit;
 mod lexer;
 mod object;
+mod online;
 mod refusal;
 mod sql_mode;
 mod statement;
@@ -29,6 +30,7 @@ pub use classify::classify;
 pub use columns::{Columns, renamed};
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
+pub use online::{copies_otherwise, moves_values, sets_counter_only};
 pub use refusal::Refusal;
 pub use sql_mode::{SqlMode, sql_mode_at, sql_mode_names};
 pub use statement::{

@@ -8,6 +8,7 @@ mod checks;
 mod exact;
 mod exact_scan;
 mod objects;
+mod online;
 mod precheck;
 mod settings;
 
@@ -136,7 +137,8 @@ impl Source for MysqlSource {
             }
         }
         let scope = Scope::Databases(&selection.databases);
-        let mut tables = catalog::read_tables(&mut session, scope).await?;
+        let found = catalog::survey(&mut session, scope).await?;
+        let mut tables = online::selected(found, selection).into_tables()?;
         let foreign_keys = catalog::foreign_keys(&tables, session.version().into())?;
         if !catalog::cascades_are_logged(&mut session).await? {
             catalog::mark_family(&mut tables, &foreign_keys);

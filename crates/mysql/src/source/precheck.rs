@@ -6,6 +6,7 @@
 
 use super::checks;
 use super::objects;
+use super::online;
 use super::settings::Settings;
 use crate::binlog;
 use crate::catalog::{self, SYSTEM_DATABASES, Scope, Survey};
@@ -281,10 +282,12 @@ async fn of_tables(
     settings: &Settings,
     cloud: &Cloud,
 ) -> Result<Vec<CheckItem>, Fault> {
+    let found = catalog::survey(session, Scope::Databases(databases)).await?;
+    let tools = online::check(&found, selection);
     let Survey {
         mut tables,
         mut refused,
-    } = catalog::survey(session, Scope::Databases(databases)).await?;
+    } = online::selected(found, selection);
     let foreign_keys = catalog::foreign_keys(&tables, session.version().into())?;
     if !catalog::cascades_are_logged(session).await? {
         catalog::mark_family(&mut tables, &foreign_keys);
@@ -310,6 +313,7 @@ async fn of_tables(
     items.push(try_select(session, databases, &tables).await?);
     items.push(exact_tables(endpoint, session, &tables, settings).await?);
     items.extend(engines(&tables));
+    items.extend(tools);
     items.push(checks::retention(settings, cloud, &tables));
     items.push(objects::check(endpoint, session, databases).await?);
     items.push(comments(&lost.comments));

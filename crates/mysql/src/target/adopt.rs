@@ -193,7 +193,7 @@ fn column_of<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
 }
 
 /// Why values of one column cannot live in the other as they are.
-fn column_problem(source: &Column, own: &Column, in_key: bool) -> Option<String> {
+pub(super) fn column_problem(source: &Column, own: &Column, in_key: bool) -> Option<String> {
     if source.generated != own.generated {
         return Some("is generated on one side only".to_owned());
     }

@@ -21,6 +21,9 @@ impl Inner {
         if let Some(plan) = self.plan_adopted(request)? {
             return Ok(plan);
         }
+        if let Some(plan) = self.plan_online(request).await? {
+            return Ok(plan);
+        }
         match request.ddl.kind {
             DdlKind::CreateTable | DdlKind::CreateTableSelect => self.plan_create(request).await,
             DdlKind::AlterTable => self.plan_alter(request).await,
@@ -196,7 +199,7 @@ impl Inner {
         Ok(self.fingerprint(table).await? != "absent")
     }
 
-    async fn plan_alter(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+    pub(super) async fn plan_alter(&self, request: &Request<'_>) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         let Some(subject) = subject_of(request) else {
             return Ok(plan);
@@ -459,7 +462,7 @@ impl Inner {
     }
 
     /// The table after the statement, or why the target refuses it.
-    async fn try_out(
+    pub(super) async fn try_out(
         &self,
         request: &Request<'_>,
         subject: &TableName,

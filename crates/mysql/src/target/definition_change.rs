@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::Checkpoint;
+use wherry_model::change::DdlSession;
 use wherry_model::task::SelectSpec;
 use wherry_model::{Ddl, Fault, NameMap, TableName};
 
@@ -58,6 +59,8 @@ pub(super) struct Plan {
     /// Statements on Wherry's own tables, for the last transaction.
     pub(super) states: Vec<String>,
     pub(super) effects: Vec<DdlEffect>,
+    /// The session that the legs were written for, where it is not that of the statement.
+    pub(super) session: Option<DdlSession>,
 }
 
 /// A leg as the journal has it.
@@ -158,7 +161,10 @@ impl Inner {
         Ok(plan.effects)
     }
 
-    async fn stored_tables(&self, ddl: &Ddl) -> Result<BTreeMap<TableName, StoredTable>, Fault> {
+    pub(super) async fn stored_tables(
+        &self,
+        ddl: &Ddl,
+    ) -> Result<BTreeMap<TableName, StoredTable>, Fault> {
         let mut stored = BTreeMap::new();
         for table in &ddl.tables {
             let Some(found) = self.stored_table(table).await? else {
@@ -224,6 +230,11 @@ impl Inner {
     ) -> Result<(), Fault> {
         let legs = std::mem::take(&mut plan.legs);
         let position = request.ddl.begin.to_string();
+        let session = plan
+            .session
+            .as_ref()
+            .unwrap_or(&request.ddl.session)
+            .clone();
         let mut in_doubt = request.resumed;
         for (index, leg) in legs.iter().enumerate() {
             let Some(intent) = intents.get(index) else {
@@ -234,7 +245,7 @@ impl Inner {
             }
             let ran = in_doubt && self.leg_ran(leg, &intent.before).await?;
             in_doubt = false;
-            if !ran && let Err(refusal) = self.run_leg(road, request, leg).await? {
+            if !ran && let Err(refusal) = self.run_leg(road, &session, leg).await? {
                 return self.stop_all(request, plan, &leg.table, &refusal);
             }
             if legs.len() > 1 {
@@ -249,10 +260,10 @@ impl Inner {
     async fn run_leg(
         &self,
         road: &mut Road<'_>,
-        request: &Request<'_>,
+        session: &DdlSession,
         leg: &Leg,
     ) -> Result<Result<(), Fault>, Fault> {
-        prepare_road(road, request.ddl, &leg.there.database, &self.source_version).await?;
+        prepare_road(road, session, &leg.there.database, &self.source_version).await?;
         if leg.own {
             road.session()
                 .execute(NEUTRAL_MODE)

@@ -29,6 +29,7 @@ mod object_rules;
 mod object_state;
 mod object_triggers;
 mod objects;
+mod online;
 mod owed;
 mod precheck;
 mod precheck_names;

@@ -358,7 +358,7 @@ fn is_zone(zone: &str) -> bool {
 /// Puts the road's session into the statement's state, with the default database for it.
 pub(super) async fn prepare_road(
     road: &mut Road<'_>,
-    ddl: &Ddl,
+    state: &DdlSession,
     database: &str,
     source: &ServerVersion,
 ) -> Result<(), Fault> {
@@ -369,7 +369,7 @@ pub(super) async fn prepare_road(
         Err(error) if fault::is_answered(&error) => {}
         Err(error) => return Err(error.into_fault()),
     }
-    apply_session(session, &ddl.session, source).await
+    apply_session(session, state, source).await
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl State {
         format!("task={}", text(&self.task))
     }
 
-    fn mine_and(&self, table: &TableName) -> String {
+    pub(super) fn mine_and(&self, table: &TableName) -> String {
         format!(
             "task={} AND database_name={} AND table_name={}",
             text(&self.task),
@@ -96,7 +96,7 @@ impl State {
         )
     }
 
-    fn triple(&self, table: &TableName) -> String {
+    pub(super) fn triple(&self, table: &TableName) -> String {
         format!(
             "{},{},{}",
             text(&self.task),
@@ -636,6 +636,10 @@ fn definitions() -> Vec<(&'static str, String)> {
             format!(
                 "task {NAME}, begin_position {LONG_NAME}, leg INT UNSIGNED NOT NULL, statement {LONG_TEXT} NOT NULL, before_fingerprint {NAME}, done TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (task, begin_position, leg)"
             ),
+        ),
+        (
+            "online_change",
+            format!("{names}, content {LONG_TEXT} NOT NULL, PRIMARY KEY ({TABLE})"),
         ),
         (
             "owed",
