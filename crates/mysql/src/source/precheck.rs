@@ -17,6 +17,8 @@ use std::time::Duration;
 use wherry_model::task::SelectSpec;
 use wherry_model::{CheckItem, Fault, Table, TableName};
 
+const MISSING_DATABASE: &str = "SRC-015";
+
 /// Server errors that mean that the account lacks a privilege.
 const DENIED: [u16; 4] = [1044, 1142, 1227, 1370];
 
@@ -260,7 +262,7 @@ async fn existing_databases(
         } else {
             items.push(CheckItem::fail(
                 id,
-                format!("SRC-015: database `{name}` does not exist at the source"),
+                format!("{MISSING_DATABASE}: database `{name}` does not exist at the source"),
                 "Check the spelling, with its letter case, and that the account may see it.",
             ));
         }

@@ -318,10 +318,8 @@ async fn what_cannot_be_moved_is_refused() {
             refused(&server, &["other"]).await,
             Some(("SRC-010", on("other", "b")))
         );
-        assert_eq!(
-            refused(&server, &["nowhere"]).await,
-            Some(("SRC-015", FaultScope::Task))
-        );
+        // It may have been dropped while a task runs; the precheck of a new one names it.
+        assert_eq!(refused(&server, &["nowhere"]).await, None);
         assert_eq!(
             refused(&server, &["mysql"]).await,
             Some(("SRC-014", FaultScope::Task))
