@@ -101,6 +101,10 @@ pub struct DdlSession {
     pub timestamp: u32,
     pub microseconds: u32,
     pub time_zone: Option<String>,
+    /// The zone was the machine's, which had other offsets at other times; `time_zone` is the one
+    /// at the time of the statement.
+    #[serde(default)]
+    pub zone_varies: bool,
     /// `character_set_client`, `collation_connection`, `collation_server` as collation ids.
     pub charsets: Option<[u16; 3]>,
     /// `default_collation_for_utf8mb4` as collation id, from MySQL 8.0.11 on.

@@ -49,6 +49,7 @@ pub struct Judge {
     /// The server stores names in lower case however they are written.
     lower_case_names: bool,
     hides_cascades: bool,
+    explicit_defaults_for_timestamp: Option<bool>,
 }
 
 impl Judge {
@@ -65,6 +66,7 @@ impl Judge {
             },
             lower_case_names: facts.lower_case_names,
             hides_cascades: facts.hides_cascades,
+            explicit_defaults_for_timestamp: facts.explicit_defaults_for_timestamp,
         }
     }
 
@@ -72,6 +74,10 @@ impl Judge {
     pub fn session_of(&self, query: &QueryEvent) -> DdlSession {
         DdlSession {
             hides_cascades: self.hides_cascades,
+            explicit_defaults_for_timestamp: query
+                .session
+                .explicit_defaults_for_timestamp
+                .or(self.explicit_defaults_for_timestamp),
             ..query.session.clone()
         }
     }

@@ -8,6 +8,7 @@ mod group;
 pub(super) mod link;
 mod park;
 mod tables;
+mod zone;
 
 use super::fault;
 use super::gtid::{GtidSet, GtidState, MariaPosition};
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 use wherry_engine::ports::{ChangeStream, StreamItem, TransactionPart};
 use wherry_engine::state::Checkpoint;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Fault, Position, Table, TableName};
+use wherry_model::{Ddl, Fault, Position, Table, TableName};
 
 /// Tries to reach the source again without a transaction read in between.
 const RECONNECT_COUNT_MAX: u32 = 10;
@@ -70,6 +71,8 @@ pub struct MysqlStream {
     identities: Identities,
     /// Changes whose identities are not attached yet.
     unattached: Option<TransactionPart>,
+    /// A statement whose time zone is not resolved yet.
+    unresolved: Option<Ddl>,
     link: Link,
     /// Tries since the boundary last moved.
     tries: u32,
@@ -102,6 +105,7 @@ impl MysqlStream {
             assembler,
             identities: Identities::new(endpoint.clone()),
             unattached: None,
+            unresolved: None,
             link: Link::over(connection),
             tries: 0,
             boundary_at_loss: None,
@@ -188,9 +192,19 @@ impl ChangeStream for MysqlStream {
             if let Some(part) = self.unattached.take() {
                 return Ok(StreamItem::Changes(part));
             }
+            if let Some(ddl) = &mut self.unresolved {
+                zone::resolve(&self.dialer.endpoint, &mut ddl.session).await?;
+            }
+            if let Some(ddl) = self.unresolved.take() {
+                return Ok(StreamItem::Ddl(ddl));
+            }
             match self.assembler.next_item() {
                 Some(StreamItem::Changes(part)) => {
                     self.unattached = Some(part);
+                    continue;
+                }
+                Some(StreamItem::Ddl(ddl)) => {
+                    self.unresolved = Some(ddl);
                     continue;
                 }
                 Some(item) => return Ok(item),

@@ -1,16 +1,20 @@
 //! Decides whether the effect of a table statement on rows is the same on both ends.
 
-use super::lexer::Token;
+use super::lexer::{Token, TokenKind};
 use super::statement::{Statement, StatementKind};
 use crate::ddl::refusal::{ALTER_IGNORE, NOT_UNDERSTOOD, Refusal, UNLOGGED_ROWS, UNSTABLE_DEFAULT};
 use std::ops::Range;
 
 /// What the caller must know about a statement that can be carried.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlterNotes {
     /// Gives a column AUTO_INCREMENT: rows of a table without an identity would be numbered in
     /// another order than at the source. Also set where the column had it before.
     pub adds_auto_increment: bool,
+    /// The column that was there before and is given it.
+    pub numbered_column: Option<String>,
+    /// Says in which order the rows are to lie.
+    pub orders: bool,
 }
 
 const RELOAD: &str = "Load this table anew: its rows at the target no longer follow the source.";
@@ -41,9 +45,28 @@ pub fn plain_alter(sql: &str, statement: &Statement) -> Result<AlterNotes, Refus
             tokens: &tokens[clause],
         };
         clause.check()?;
-        notes.adds_auto_increment |= clause.adds_auto_increment();
+        if clause.adds_auto_increment() {
+            notes.adds_auto_increment = true;
+            notes.numbered_column = clause.changed_column();
+        }
+        notes.orders |= clause.is(0, "ORDER");
     }
     Ok(notes)
+}
+
+/// True where moments other than that of the statement may be converted from or to its time zone:
+/// values of columns that change, or a moment that is written out as a default.
+pub fn converts_moments(sql: &str, statement: &Statement) -> bool {
+    let changes = |token: &Token| token.is_word(sql, "MODIFY") || token.is_word(sql, "CHANGE");
+    let altered = statement.kind == StatementKind::AlterTable
+        && clauses(statement)
+            .into_iter()
+            .any(|clause| statement.tokens[clause].first().is_some_and(changes));
+    let written = statement
+        .tokens
+        .windows(2)
+        .any(|pair| pair[0].is_word(sql, "DEFAULT") && pair[1].kind == TokenKind::Text);
+    altered || written
 }
 
 /// True where an `ALTER TABLE` says which engine the table is to have.
@@ -235,6 +258,15 @@ impl Clause<'_> {
 
     fn adds_auto_increment(&self) -> bool {
         self.defines_column() && self.has("AUTO_INCREMENT")
+    }
+
+    /// The name before the statement of a column that MODIFY or CHANGE names.
+    fn changed_column(&self) -> Option<String> {
+        if !self.is(0, "MODIFY") && !self.is(0, "CHANGE") {
+            return None;
+        }
+        let at = 1 + usize::from(self.is(1, "COLUMN"));
+        self.tokens.get(at).map(|token| token.name(self.sql))
     }
 
     fn unstable_default(&self) -> Option<&str> {

@@ -23,6 +23,7 @@ pub fn classify(sql: &str, context: &Context) -> Statement {
             temporary: false,
             or_replace: false,
             tokens: Vec::new(),
+            marks: Vec::new(),
             dialect: context.dialect(),
             body: 0,
             start: 0,
@@ -38,6 +39,7 @@ pub fn classify(sql: &str, context: &Context) -> Statement {
         StatementKind::Unknown
     };
     statement.tokens = lexed.tokens;
+    statement.marks = lexed.marks;
     statement
 }
 

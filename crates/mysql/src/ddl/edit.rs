@@ -32,6 +32,9 @@ pub fn carried(sql: &str, statement: &Statement, map: &dyn Fn(&TableName) -> Tab
     let mut edits = hint_edits(sql, statement);
     edits.extend(translate::edits(sql, statement));
     edits.extend(name_edits(statement, map));
+    // Whether the content of a version comment is code was decided by the source.
+    let unwrapped = statement.marks.iter();
+    edits.extend(unwrapped.map(|mark| (mark.clone(), " ".to_owned())));
     replace(sql, edits)
 }
 

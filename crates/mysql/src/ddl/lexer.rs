@@ -5,6 +5,7 @@
 //! unfinished string or comment is reported by `complete`.
 
 use super::statement::Context;
+use std::ops::Range;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
@@ -61,6 +62,9 @@ pub(crate) struct Lexed {
     pub tokens: Vec<Token>,
     /// False where a string, quoted name or comment has no end.
     pub complete: bool,
+    /// The marks of version comments that are code, and whole ones that are not: a server of
+    /// another version would decide otherwise.
+    pub marks: Vec<Range<usize>>,
 }
 
 /// Cuts a text into tokens.
@@ -76,6 +80,7 @@ pub(crate) fn lex(sql: &str, context: &Context) -> Lexed {
         open: Vec::new(),
         tokens: Vec::new(),
         complete: true,
+        marks: Vec::new(),
     };
     while lexer.at < lexer.bytes.len() {
         lexer.step();
@@ -83,6 +88,7 @@ pub(crate) fn lex(sql: &str, context: &Context) -> Lexed {
     Lexed {
         complete: lexer.complete && lexer.open.is_empty(),
         tokens: lexer.tokens,
+        marks: lexer.marks,
     }
 }
 
@@ -95,6 +101,7 @@ struct Lexer<'a> {
     open: Vec<(usize, usize)>,
     tokens: Vec<Token>,
     complete: bool,
+    marks: Vec<Range<usize>>,
 }
 
 impl Lexer<'_> {
@@ -200,9 +207,12 @@ impl Lexer<'_> {
         let version = self.sql[from..from + digits].parse().unwrap_or(0);
         if self.is_code(version, mark_length == 4) {
             self.open.push((self.at, self.tokens.len()));
+            self.marks.push(self.at..from + digits);
             self.at = from + digits;
         } else {
+            let begin = self.at;
             self.skip_comment(true);
+            self.marks.push(begin..self.at);
         }
     }
 
@@ -235,6 +245,7 @@ impl Lexer<'_> {
     }
 
     fn close_comment(&mut self) {
+        self.marks.push(self.at..self.at + 2);
         self.at += 2;
         if let Some((start, first)) = self.open.pop() {
             for token in &mut self.tokens[first..] {

@@ -17,21 +17,26 @@ mod lexer;
 mod object;
 mod online;
 mod refusal;
+mod settle;
 mod sql_mode;
 mod statement;
 mod transaction;
 mod translate;
+mod translate_keys;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_said;
 
-pub use alter::{AlterNotes, names_engine, plain_alter};
+pub use alter::{AlterNotes, converts_moments, names_engine, plain_alter};
 pub use classify::classify;
 pub use columns::{Columns, renamed};
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
 pub use online::{copies_otherwise, moves_values, sets_counter_only};
 pub use refusal::Refusal;
+pub use settle::{Settled, settle};
 pub use sql_mode::{SqlMode, sql_mode_at, sql_mode_names};
 pub use statement::{
     Context, Dialect, NameKind, NamedObject, OtherObject, Role, Statement, StatementKind, XaVerb,

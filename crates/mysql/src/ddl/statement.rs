@@ -37,6 +37,24 @@ impl Dialect {
         }
     }
 
+    /// False where `DESC` in a key was read and forgotten.
+    pub fn has_descending_keys(self) -> bool {
+        match self.mariadb {
+            true => self.version >= 100_800,
+            false => self.version >= 80_000,
+        }
+    }
+
+    /// True where NULL is forgotten for a column of a primary key; later servers refuse it.
+    pub fn forgets_null_in_keys(self) -> bool {
+        self.mariadb || self.version < 50_700
+    }
+
+    /// True where a column becomes NOT NULL by its primary key and then has a default of its type.
+    pub fn gives_keys_a_default(self) -> bool {
+        !self.mariadb && self.version < 50_700
+    }
+
     pub const fn mariadb(version: u32) -> Dialect {
         Dialect {
             mariadb: true,
@@ -109,6 +127,8 @@ pub struct Statement {
     /// MariaDB's `CREATE OR REPLACE`.
     pub or_replace: bool,
     pub(super) tokens: Vec<Token>,
+    /// Marks of version comments, see the lexer.
+    pub(super) marks: Vec<Range<usize>>,
     pub(super) dialect: Dialect,
     /// The first token behind the name of the altered table, or behind the verb.
     pub(super) body: usize,
@@ -131,6 +151,22 @@ impl Statement {
         self.tables()
             .filter(|(role, _)| *role != Role::Other)
             .map(|(_, table)| table)
+    }
+
+    /// Writes names as the server stores them: `stored` holds every table that is named, and some
+    /// servers keep names in lower case however they are written.
+    pub fn fold_names(&mut self, stored: &[TableName]) {
+        let folded =
+            |table: &TableName| (table.database.to_lowercase(), table.table.to_lowercase());
+        for name in &mut self.names {
+            let Some(table) = name.table().filter(|table| !stored.contains(table)) else {
+                continue;
+            };
+            if let Some(known) = stored.iter().find(|known| folded(known) == folded(&table)) {
+                name.database.clone_from(&known.database);
+                name.name.clone_from(&known.table);
+            }
+        }
     }
 
     /// The database of a database statement.

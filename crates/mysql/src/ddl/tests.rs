@@ -5,8 +5,8 @@ use super::{carried, classify, plain_alter, rewrite_names, sql_mode_names, strip
 use proptest::prelude::*;
 use wherry_model::{DdlKind, TableName};
 
-const MYSQL: Dialect = Dialect::mysql(90_704);
-const MARIADB: Dialect = Dialect::mariadb(101_106);
+pub(super) const MYSQL: Dialect = Dialect::mysql(90_704);
+pub(super) const MARIADB: Dialect = Dialect::mariadb(101_106);
 
 fn names(statement: &Statement) -> String {
     let texts: Vec<String> = statement
@@ -462,7 +462,7 @@ fn hints_go() {
 }
 
 /// Compares a statement as it is carried, with the name of table `t` as it was.
-fn check_carried(dialect: Dialect, sql: &str, expected: &str) {
+pub(super) fn check_carried(dialect: Dialect, sql: &str, expected: &str) {
     let statement = classify(sql, &Context::new("d", dialect));
     let text = carried(sql, &statement, &TableName::clone);
     assert_eq!(text.replace("`d`.`t`", "t"), expected, "{sql}");

@@ -13,14 +13,14 @@ use wherry_model::name::quote;
 
 /// Edits of one statement, in no order.
 pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
-    let text = Text {
-        sql,
-        statement,
-        tokens: &statement.tokens,
-    };
+    let text = Text::new(sql, statement);
     let parts = match statement.kind {
         StatementKind::CreateTable | StatementKind::CreateTableSelect => text.created(),
         StatementKind::AlterTable => text.altered(),
+        StatementKind::CreateIndex => {
+            let whole = statement.body..text.tokens.len();
+            return text.key_parts(&whole);
+        }
         StatementKind::CreateDatabase | StatementKind::AlterDatabase => {
             let whole = statement.start..text.tokens.len();
             return text.collations(std::slice::from_ref(&whole));
@@ -32,6 +32,10 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
     for part in &parts {
         if source.mariadb {
             edits.extend(text.json(part));
+            edits.extend(text.bare_default(part));
+        }
+        if !part.column {
+            edits.extend(text.key_parts(&part.span));
         }
         if !source.mariadb && source.version < 90_000 {
             edits.extend(text.column_reference(part));
@@ -42,7 +46,11 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
     }
     let mut scopes: Vec<Range<usize>> = parts.into_iter().map(|part| part.span).collect();
     match statement.kind {
-        StatementKind::AlterTable => scopes.extend(clauses(statement)),
+        StatementKind::AlterTable => {
+            let clauses = clauses(statement);
+            edits.extend(clauses.iter().flat_map(|clause| text.index_clause(clause)));
+            scopes.extend(clauses);
+        }
         _ => scopes.push(text.options()..text.tokens.len()),
     }
     scopes.sort_by_key(|scope| scope.len());
@@ -51,35 +59,43 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
 }
 
 /// The definition of a column or constraint, as ranges of tokens.
-struct Part {
+pub(super) struct Part {
     /// From its name or first word to its end.
-    span: Range<usize>,
+    pub(super) span: Range<usize>,
     /// With the words that go where it goes, like `ADD`.
-    clause: Range<usize>,
-    column: bool,
+    pub(super) clause: Range<usize>,
+    pub(super) column: bool,
 }
 
-struct Text<'a> {
-    sql: &'a str,
-    statement: &'a Statement,
-    tokens: &'a [Token],
+pub(super) struct Text<'a> {
+    pub(super) sql: &'a str,
+    pub(super) statement: &'a Statement,
+    pub(super) tokens: &'a [Token],
 }
 
-impl Text<'_> {
-    fn is(&self, at: usize, words: &[&str]) -> bool {
+impl<'a> Text<'a> {
+    pub(super) fn new(sql: &'a str, statement: &'a Statement) -> Text<'a> {
+        Text {
+            sql,
+            statement,
+            tokens: &statement.tokens,
+        }
+    }
+
+    pub(super) fn is(&self, at: usize, words: &[&str]) -> bool {
         self.tokens
             .get(at)
             .is_some_and(|token| words.iter().any(|word| token.is_word(self.sql, word)))
     }
 
-    fn is_symbol(&self, at: usize, symbol: u8) -> bool {
+    pub(super) fn is_symbol(&self, at: usize, symbol: u8) -> bool {
         self.tokens
             .get(at)
             .is_some_and(|token| token.is_symbol(symbol))
     }
 
     /// The token behind a group in parentheses, or behind one token.
-    fn behind(&self, mut at: usize) -> usize {
+    pub(super) fn behind(&self, mut at: usize) -> usize {
         let mut depth = 0usize;
         while at < self.tokens.len() {
             if self.is_symbol(at, b'(') {
@@ -96,7 +112,7 @@ impl Text<'_> {
     }
 
     /// Parts of a list in parentheses that opens at token `open`.
-    fn list(&self, open: usize) -> Vec<Part> {
+    pub(super) fn list(&self, open: usize) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut begin = open + 1;
         let mut at = begin;
@@ -139,7 +155,7 @@ impl Text<'_> {
         }
     }
 
-    fn created(&self) -> Vec<Part> {
+    pub(super) fn created(&self) -> Vec<Part> {
         let open = self.statement.body;
         if self.is_symbol(open, b'(') && !self.is(open + 1, &["SELECT", "WITH", "TABLE", "VALUES"])
         {
@@ -157,7 +173,7 @@ impl Text<'_> {
         body.min(self.tokens.len())
     }
 
-    fn altered(&self) -> Vec<Part> {
+    pub(super) fn altered(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         for clause in clauses(self.statement) {
             let mut at = clause.start + 1;
@@ -247,7 +263,7 @@ impl Text<'_> {
     }
 
     /// The first of these words in a part, outside of parentheses; not its name.
-    fn find(&self, part: &Part, words: &[&str]) -> Option<usize> {
+    pub(super) fn find(&self, part: &Part, words: &[&str]) -> Option<usize> {
         let mut at = part.span.start + usize::from(part.column);
         while at < part.span.end {
             if self.is(at, words) {
@@ -258,7 +274,7 @@ impl Text<'_> {
         None
     }
 
-    fn cut(&self, cut: Range<usize>) -> Option<Edit> {
+    pub(super) fn cut(&self, cut: Range<usize>) -> Option<Edit> {
         let (first, last) = (
             self.tokens.get(cut.start)?,
             self.tokens.get(cut.end.checked_sub(1)?)?,

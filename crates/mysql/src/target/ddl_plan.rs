@@ -9,12 +9,14 @@ use super::ddl_restart::Entered;
 use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
-use crate::ddl::{Context, Role, StatementKind, carried, plain_alter, rewrite_names};
+use crate::ddl::{
+    AlterNotes, Context, Role, StatementKind, carried, converts_moments, plain_alter, rewrite_names,
+};
 use crate::session::SessionKind;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{Stopped, TableStage, TableState};
 use wherry_model::name::quote;
-use wherry_model::{Class, DdlKind, Exactness, Fault, Table, TableName};
+use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Table, TableName};
 
 impl Inner {
     pub(super) async fn plan(&self, request: &Request<'_>) -> Result<Plan, Fault> {
@@ -122,11 +124,7 @@ impl Inner {
         plan.legs.push(Leg {
             sql,
             table: subject.clone(),
-            test: if request.statement.or_replace {
-                Test::Repeatable
-            } else {
-                Test::Made(there.clone())
-            },
+            test: Test::Made(there.clone()),
             there,
             own: like_stored.is_some() || !request.names.is_identity(),
         });
@@ -219,14 +217,14 @@ impl Inner {
             return Ok(plan);
         }
         let numbers_rows = match notes {
-            Ok(notes) => notes.adds_auto_increment && stored.state.table.identity().is_none(),
+            Ok(notes) => numbers_anew(&stored.state.table, &notes),
             Err(refusal) => {
                 self.plan_stop(request, &mut plan, &subject, &Fault::from(refusal))?;
                 return Ok(plan);
             }
         };
         if numbers_rows {
-            let reason = "AUTO_INCREMENT numbered its rows, which have no key, in an unknown order";
+            let reason = "AUTO_INCREMENT numbered its rows in an order of its own";
             self.plan_restart(request, &mut plan, &subject, reason)?;
             return Ok(plan);
         }
@@ -479,6 +477,7 @@ impl Inner {
             like,
         };
         match self.dry_run(&run).await {
+            Ok(table) if needs_the_zone(request, before, &table) => Ok(Err(other_zone(subject))),
             Ok(table) => match before {
                 Some(stored) => self.nature_kept(request, stored, table).await,
                 None => self.nature_made(request, table, like).await,
@@ -545,6 +544,35 @@ impl Inner {
         plan.effects.push(DdlEffect::Stopped(table.clone(), reason));
         Ok(())
     }
+}
+
+/// True where rows get numbers in the order of a scan that does not meet them in the same order on
+/// both sides: in that of a key.
+fn numbers_anew(table: &Table, notes: &AlterNotes) -> bool {
+    let numbered = notes.numbered_column.as_deref().unwrap_or_default();
+    let was_numbered = |column: &wherry_model::Column| {
+        column.auto_increment && column.name.eq_ignore_ascii_case(numbered)
+    };
+    let in_key_order = table.identity().is_some() && table.is_transactional() && !notes.orders;
+    notes.adds_auto_increment && !in_key_order && !table.columns.iter().any(was_numbered)
+}
+
+/// The source converted moments by its machine's time zone, of which only the offset is known.
+fn needs_the_zone(request: &Request<'_>, before: Option<&StoredTable>, after: &Table) -> bool {
+    let tables = before.map(|stored| &stored.state.table).into_iter();
+    let mut columns = tables.chain([after]).flat_map(|table| &table.columns);
+    request.ddl.session.zone_varies
+        && columns.any(|column| matches!(column.kind, ColumnKind::Timestamp { .. }))
+        && converts_moments(&request.ddl.statement, &request.statement)
+}
+
+fn other_zone(table: &TableName) -> Fault {
+    Fault::operator(
+        "TGT-101",
+        format!("a definition change of table {table} converts moments by the time zone of the source's machine, whose offset changes in the year"),
+    )
+    .hint("Load the table anew in a task of its own; change such definitions in a session with SET time_zone = '+00:00'.")
+    .table(table)
 }
 
 fn subject_of(request: &Request<'_>) -> Option<TableName> {

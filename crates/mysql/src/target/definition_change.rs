@@ -9,9 +9,10 @@ use super::fault;
 use super::road::Road;
 use super::shadow::prepare_road;
 use super::state::View;
-use super::store::{StoredTable, checkpoint_texts};
+use super::store::{Dialect, StoredTable, checkpoint_texts};
 use super::transaction::CommitError;
-use crate::ddl::{Context, Statement, classify};
+use crate::ddl::definition::Definition;
+use crate::ddl::{Context, Settled, Statement, classify, settle};
 use crate::session::SessionError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,21 +133,24 @@ impl Inner {
         selection: &SelectSpec,
     ) -> Result<Vec<DdlEffect>, Fault> {
         let mut road = self.open_road().await?;
-        let mut context = Context::new(&ddl.default_database, self.source_dialect());
-        if let Some(bits) = ddl.session.sql_mode {
-            context = context.sql_mode(bits);
-        }
         let position = ddl.begin.to_string();
         let intents = self.intents(&position).await?;
+        let stored = self.stored_tables(ddl).await?;
+        let Some((ddl, statement)) = self.settled(ddl, &stored).await? else {
+            // Its conditions leave nothing of it to be done.
+            self.commit_ddl(&Plan::default(), before, after).await?;
+            road.close().await?;
+            return Ok(Vec::new());
+        };
         let request = Request {
-            ddl,
-            statement: classify(&ddl.statement, &context),
+            ddl: &ddl,
+            statement,
             selection,
-            stored: self.stored_tables(ddl).await?,
+            stored,
             resumed: !intents.is_empty(),
             names: self.names.map().await?,
             in_lane: self.state.view() == View::Lane,
-            context,
+            context: self.context_of(&ddl.default_database, &ddl.session),
         };
         let mut plan = self.plan(&request).await?;
         let intents = if request.resumed {
@@ -159,6 +163,47 @@ impl Inner {
         self.commit_ddl(&plan, before, after).await?;
         road.close().await?;
         Ok(plan.effects)
+    }
+
+    /// The statement with the table's own facts said in it; `None` where nothing remains.
+    async fn settled(
+        &self,
+        ddl: &Ddl,
+        stored: &BTreeMap<TableName, StoredTable>,
+    ) -> Result<Option<(Ddl, Statement)>, Fault> {
+        let context = self.context_of(&ddl.default_database, &ddl.session);
+        let read = |text: &str| {
+            let mut statement = classify(text, &context);
+            statement.fold_names(&ddl.tables);
+            statement
+        };
+        let statement = read(&ddl.statement);
+        let subject = statement.subjects().next();
+        let before = match subject.and_then(|subject| stored.get(&subject)) {
+            Some(stored) if !stored.state.table.definition.is_empty() => {
+                let table = &stored.state.table;
+                let dialect = match stored.dialect {
+                    Dialect::Source => self.source_dialect(),
+                    Dialect::Target => self.dialect().await?,
+                };
+                let context = Context::new(&table.name.database, dialect);
+                let definition = Definition::parse(&table.definition, &context);
+                Some(definition.map_err(|error| Fault::from(error).table(&table.name))?)
+            }
+            _ => None,
+        };
+        Ok(match settle(&ddl.statement, &statement, before.as_ref()) {
+            Settled::Same => Some((ddl.clone(), statement)),
+            Settled::Nothing => None,
+            Settled::Text(text) => {
+                let statement = read(&text);
+                let statement_settled = Ddl {
+                    statement: text,
+                    ..ddl.clone()
+                };
+                Some((statement_settled, statement))
+            }
+        })
     }
 
     pub(super) async fn stored_tables(

@@ -365,7 +365,7 @@ impl Inner {
         classify(&alter.statement, &context)
     }
 
-    fn context_of<'t>(&self, database: &'t str, session: &DdlSession) -> Context<'t> {
+    pub(super) fn context_of<'t>(&self, database: &'t str, session: &DdlSession) -> Context<'t> {
         Context::new(database, self.source_dialect()).sql_mode(session.sql_mode.unwrap_or(0))
     }
 

@@ -17,8 +17,8 @@ use wherry_model::name::quote;
 use wherry_model::{Fault, Table, TableName};
 
 impl Inner {
-    /// Makes the database with its character set, and every other one that its tables go to; one
-    /// that exists is taken as it is.
+    /// Makes the database with its character set, and every other one that its tables go to. One
+    /// that exists gets the character set too: later tables that name none take it.
     pub(super) async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
         for name in self.names.map().await?.databases_of(&database.name) {
             self.create_database_as(&name, database).await?;
@@ -34,12 +34,17 @@ impl Inner {
         let mut session = self.own_session(SessionKind::Control).await?;
         let there = read_databases(&mut session, &[name.to_owned()]).await?;
         session.close().await;
-        if !there.is_empty() {
-            return Ok(());
-        }
+        let is_same = |there: &DatabaseDefinition| {
+            (&there.charset, &there.collation) == (&database.charset, &database.collation)
+        };
+        let verb = match there.first() {
+            Some(there) if is_same(there) => return Ok(()),
+            Some(_) => "ALTER DATABASE",
+            None => "CREATE DATABASE IF NOT EXISTS",
+        };
         let mut road = self.open_road().await?;
         let sql = format!(
-            "CREATE DATABASE IF NOT EXISTS {} DEFAULT CHARACTER SET {} COLLATE {}",
+            "{verb} {} DEFAULT CHARACTER SET {} COLLATE {}",
             quote(name),
             quote(&database.charset),
             quote(&database.collation)
@@ -55,7 +60,7 @@ impl Inner {
                     fault::redacted(&error)
                 ),
             )
-            .hint("Create the database in the target by hand, or grant CREATE on it."));
+            .hint("Create the database in the target by hand, or grant CREATE and ALTER on it."));
         }
         road.close().await
     }

@@ -319,8 +319,8 @@ pub(super) async fn apply_session(
             state.timestamp, state.microseconds
         ));
     }
-    if let Some(zone) = state.time_zone.as_deref().filter(|zone| is_zone(zone)) {
-        settings.push(format!("time_zone='{zone}'"));
+    if let Some(zone) = &state.time_zone {
+        set_zone(session, zone).await?;
     }
     if let Some([_, connection, server]) = state.charsets {
         settings.push(format!("collation_connection={connection}"));
@@ -347,7 +347,32 @@ pub(super) async fn apply_session(
     settle_for_definitions(session).await
 }
 
-/// A source's `SYSTEM` says nothing here; the session keeps UTC then.
+/// A server logs the zone only where the statement used it, so without it values would differ.
+async fn set_zone(session: &mut Session, zone: &str) -> Result<(), Fault> {
+    let set = match is_zone(zone) {
+        true => {
+            session
+                .execute(format!("SET SESSION time_zone='{zone}'"))
+                .await
+        }
+        false => return Err(unknown_zone(zone)),
+    };
+    match set {
+        Ok(_) => Ok(()),
+        Err(error) if fault::is_answered(&error) => Err(unknown_zone(zone)),
+        Err(error) => Err(error.into_fault()),
+    }
+}
+
+fn unknown_zone(zone: &str) -> Fault {
+    Fault::operator(
+        "TGT-100",
+        format!("the source ran a definition change in time zone `{zone}`, which the target does not know"),
+    )
+    .hint("Load the time zone tables into the target (mysql_tzinfo_to_sql), then load this table anew.")
+}
+
+/// True for what can be a zone's name.
 fn is_zone(zone: &str) -> bool {
     zone != "SYSTEM"
         && zone

@@ -47,6 +47,8 @@ pub struct SourceFacts {
     pub identity: String,
     pub gtid_mode_on: bool,
     pub lower_case_names: bool,
+    /// What a statement ran under where the binlog does not say it.
+    pub explicit_defaults_for_timestamp: Option<bool>,
     /// Rows that cascades of foreign keys change are not in its binlog.
     pub hides_cascades: bool,
 }
@@ -210,12 +212,17 @@ pub(in crate::binlog) async fn ask_facts(session: &mut Session) -> Result<Source
     let rows = session.query(query).await?;
     let identity = rows.text(0, 0).unwrap_or_default().to_owned();
     let lower_case_names = rows.text(0, 1) == Some("1");
+    let rows = session
+        .query("SHOW GLOBAL VARIABLES LIKE 'explicit\\_defaults\\_for\\_timestamp'")
+        .await?;
+    let explicit = rows.text(0, 1).map(|value| value == "ON" || value == "1");
     let gtid_mode_on = !version.is_mariadb() && position::gtid_mode_is_on(session).await?;
     Ok(SourceFacts {
         version,
         identity,
         gtid_mode_on,
         lower_case_names,
+        explicit_defaults_for_timestamp: explicit,
         hides_cascades: !crate::catalog::cascades_are_logged(session).await?,
     })
 }
