@@ -210,3 +210,52 @@ async fn ddl_during_the_load_restarts_its_table_alone() {
         .expect("comparison")
         .assert_equal();
 }
+
+/// The source's machine has summer time; `SYSTEM` is what the binlog says of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_run_at_the_time_of_the_source() {
+    let options = ServerOptions {
+        environment: vec![("TZ".to_owned(), "CET-1CEST,M3.5.0,M10.5.0/3".to_owned())],
+        ..ServerOptions::default()
+    };
+    let source = Server::start(Flavour::MySql97, options)
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("target");
+    source
+        .sql(
+            "SET time_zone = '+00:00';
+             CREATE DATABASE shop;
+             CREATE TABLE shop.item (id INT PRIMARY KEY);
+             INSERT INTO shop.item VALUES (1);
+             CREATE TABLE shop.moment (id INT PRIMARY KEY, ts TIMESTAMP NULL);
+             INSERT INTO shop.moment VALUES (1, '2024-01-01 00:00:00'), (2, '2024-07-01 00:00:00')",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "SET time_zone = 'SYSTEM';
+             ALTER TABLE shop.item ADD made DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP;
+             ALTER TABLE shop.moment MODIFY ts VARCHAR(30)",
+        )
+        .await
+        .expect("changes");
+    let verified = wherry.finish(&["verify"]).expect_code(4);
+    running.stop();
+    let made = "SELECT CAST(made AS CHAR) FROM shop.item";
+    assert_eq!(
+        source.value(made).await.expect("a time"),
+        target.value(made).await.expect("a time")
+    );
+    let report = verified.of_type("verify");
+    assert_eq!(report[0]["left_out"][0]["table"], "`shop`.`moment`");
+    let code = "SELECT GROUP_CONCAT(code) FROM wherry.loss_ledger";
+    let code = target.value(code).await.expect("a code");
+    assert_eq!(code.as_deref(), Some("TGT-101"));
+}

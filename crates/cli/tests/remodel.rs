@@ -1,0 +1,200 @@
+//! A random program of definition changes and rows, from 4 connections, against a live task.
+//!
+//! The short form is bounded by definition changes. The long form, behind `WHERRY_SOAK=1`, runs
+//! `WHERRY_RANDOM_SEEDS` programs (1) of `WHERRY_RANDOM_SECONDS` (30) each, from `WHERRY_RANDOM_SEED`
+//! on, and prints every seed with its result and what the program did. `WHERRY_RANDOM_SHOW` prints
+//! each definition change.
+
+use crate::runner::{Running, Wherry};
+use std::time::{Duration, Instant};
+use wherry_testkit::{
+    Flavour, REMODEL_DATABASES, Random, Remodel, RemodelOptions, Server, ServerOptions, compare,
+};
+
+/// A rate that an unoptimised build on a busy machine keeps up with: speed is not what is tested.
+const STEPS_PER_SECOND: u32 = 40;
+
+#[derive(Clone, Copy)]
+enum Length {
+    Definitions(u64),
+    Time(Duration),
+}
+
+/// One program over one pair of servers.
+#[derive(Clone, Copy)]
+struct Plan {
+    flavour: Flavour,
+    seed: u64,
+    length: Length,
+    kills: u64,
+}
+
+async fn start(flavour: Flavour, seed: u64) -> Server {
+    let options = ServerOptions {
+        // MySQL 5.6 refuses CREATE TABLE ... SELECT with GTIDs.
+        gtid: flavour == Flavour::MySql97 && seed.is_multiple_of(2),
+        ..ServerOptions::default()
+    };
+    Server::start(flavour, options).await.expect("a server")
+}
+
+async fn texts(server: &Server, query: &str) -> Vec<String> {
+    let rows = server.rows(query).await.expect(query);
+    let text = |row: Vec<Option<String>>| {
+        let values: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
+        values.join(" ")
+    };
+    rows.into_iter().map(text).collect()
+}
+
+/// What the ledger holds, each with the statement at its place in the source's binlog.
+async fn losses(source: &Server, target: &Server) -> Vec<String> {
+    let ledger = "SELECT database_name, table_name, reason, position FROM wherry.loss_ledger";
+    let mut told = Vec::new();
+    for row in target.rows(ledger).await.expect("the ledger") {
+        let row: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
+        let place = row[3].split([' ', ',']).next().unwrap_or_default();
+        let (file, offset) = place.split_once(':').unwrap_or((place, "4"));
+        let events = format!("SHOW BINLOG EVENTS IN '{file}' FROM {offset} LIMIT 2");
+        let events = source.rows(&events).await.unwrap_or_default();
+        let info = |row: &Vec<Option<String>>| row.last().cloned().flatten().unwrap_or_default();
+        told.push(format!(
+            "{}: {:?}",
+            row.join(" "),
+            events.iter().map(info).collect::<Vec<_>>()
+        ));
+    }
+    told
+}
+
+/// Ends the program as a crash does, at random moments while definitions change. The moment itself
+/// is what is tested.
+async fn kill_and_go_on(
+    wherry: &Wherry,
+    mut running: Running,
+    random: &mut Random,
+    kills: u64,
+) -> Running {
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_millis(random.below(2500))).await;
+        running.signal("KILL");
+        running = wherry.start(&["run"]);
+        running.hear("a sign of life", |line| line["type"] == "progress");
+    }
+    running
+}
+
+async fn remodel(plan: Plan) -> String {
+    let source = start(plan.flavour, plan.seed).await;
+    let target = start(Flavour::MySql97, plan.seed).await;
+    let options = RemodelOptions {
+        flavour: plan.flavour,
+        writers: 4,
+        steps_per_second_max: STEPS_PER_SECOND,
+        seed: plan.seed,
+        shows: std::env::var_os("WHERRY_RANDOM_SHOW").is_some(),
+    };
+    let url = source.url("root");
+    Remodel::create(&url, &options).await.expect("tables");
+    let wherry = Wherry::new(&source, &target, &REMODEL_DATABASES);
+    let mut random = Random::new(plan.seed);
+    let program = Remodel::start(&url, &options);
+    program.wait_for(5).await.expect("changes before the start");
+    let begun = Instant::now();
+    let running = wherry.start(&["run"]);
+    running.hear("the load", |line| {
+        line["phase"] == "load" || line["phase"] == "stream"
+    });
+    program.free_databases();
+    program.wait_for(8).await.expect("changes in the load");
+    // A load begins a changed table again and again, so it needs some rest.
+    program.hold_definitions(true);
+    running.hear("the stream", |line| line["phase"] == "stream");
+    program.hold_definitions(false);
+    let running = kill_and_go_on(&wherry, running, &mut random, plan.kills).await;
+    match plan.length {
+        Length::Definitions(count) => program.wait_for(count).await.expect("changes go on"),
+        Length::Time(time) => {
+            while begun.elapsed() < time {
+                program.wait_for(10).await.expect("changes go on");
+            }
+        }
+    }
+    let (kinds, rows) = (program.kinds(), program.rows());
+    let definitions = program.definitions();
+    program.stop().await.expect("writers end");
+    let verified = wherry.finish(&["verify"]);
+    let lost = losses(&source, &target).await;
+    assert!(lost.is_empty(), "nothing is lost: {lost:#?}");
+    verified.expect_code(0);
+    running.stop();
+    let compared = compare(&url, &target.url("root"), &REMODEL_DATABASES)
+        .await
+        .expect("comparison");
+    compared.assert_equal();
+    for table in ["divergence", "owed", "ddl_intent"] {
+        let left = texts(&target, &format!("SELECT * FROM wherry.{table}")).await;
+        assert!(left.is_empty(), "{table}: {left:?}");
+    }
+    let done = kinds.values().filter(|[done, _]| *done > 0).count();
+    format!(
+        "{definitions} definition changes of {done} kinds, {rows} statements on rows, {} tables, {} rows, {} kills\n{kinds:?}",
+        compared.tables, compared.rows, plan.kills
+    )
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+async fn travel(flavour: Flavour) {
+    let soak = std::env::var_os("WHERRY_SOAK").is_some();
+    let first = setting("WHERRY_RANDOM_SEED").unwrap_or_else(Random::fresh_seed);
+    let seconds = setting("WHERRY_RANDOM_SECONDS").unwrap_or(30);
+    let seeds = if soak {
+        setting("WHERRY_RANDOM_SEEDS").unwrap_or(1)
+    } else {
+        1
+    };
+    let mut failed = Vec::new();
+    for seed in (0..seeds).map(|number| first.wrapping_add(number)) {
+        let plan = Plan {
+            flavour,
+            seed,
+            length: if soak {
+                Length::Time(Duration::from_secs(seconds))
+            } else {
+                Length::Definitions(60)
+            },
+            kills: if soak { seed % 4 } else { 1 },
+        };
+        eprintln!("random definitions from {flavour:?}, seed {seed}");
+        match tokio::spawn(remodel(plan)).await {
+            Ok(told) => eprintln!("seed {seed}: equal: {told}"),
+            Err(error) => {
+                drop(error);
+                eprintln!("seed {seed}: FAILED, see above");
+                failed.push(seed);
+            }
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "failed seeds from {flavour:?}: {failed:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_random_program_of_definitions_arrives_from_97() {
+    travel(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_random_program_of_definitions_arrives_from_56() {
+    travel(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_random_program_of_definitions_arrives_from_mariadb() {
+    travel(Flavour::MariaDb).await;
+}
