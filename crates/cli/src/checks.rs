@@ -2,7 +2,7 @@
 
 use crate::output::{Output, line};
 use serde_json::{Value, json};
-use wherry_model::{CheckItem, Fault, Verdict};
+use wherry_model::{CheckItem, Fault, RuleChange, Verdict};
 
 /// Prints every item, worst last so that it stays in view, and fails where one failed.
 pub fn print(mut items: Vec<CheckItem>, output: Output) -> Result<(), Fault> {
@@ -33,13 +33,29 @@ fn outcome(items: &[CheckItem]) -> Result<(), Fault> {
 }
 
 fn item_json(item: &CheckItem) -> Value {
-    json!({
+    let mut value = json!({
         "type": "check",
         "id": item.id,
         "verdict": item.verdict,
         "evidence": item.evidence,
         "fix": item.fix,
-    })
+    });
+    if !item.changes.is_empty() {
+        value["changes"] = json!(item.changes);
+    }
+    value
+}
+
+/// One change of a rule as a line.
+pub fn change_text(change: &RuleChange) -> String {
+    let after = match change.after.as_str() {
+        "" => "(left out)",
+        after => after,
+    };
+    format!(
+        "{} [{}]: {} -> {after}",
+        change.object, change.rule, change.before
+    )
 }
 
 /// Verdict, id and evidence in columns; the fix on a line of its own, ready to be copied.
@@ -57,6 +73,9 @@ fn table(items: &[CheckItem]) -> String {
             for fix in item.fix.lines() {
                 lines.push(format!("      {:<width$}  fix: {fix}", ""));
             }
+        }
+        for change in &item.changes {
+            lines.push(format!("      {:<width$}  {}", "", change_text(change)));
         }
     }
     let number = |verdict| items.iter().filter(|item| item.verdict == verdict).count();
@@ -109,6 +128,23 @@ mod tests {
         assert_eq!(fault.code, "CLI-050");
         assert!(fault.message.contains("source-binlog-format"));
         assert!(outcome(&items()[..1]).is_ok());
+    }
+
+    #[test]
+    fn every_change_of_a_rule_is_listed() {
+        let change = RuleChange {
+            object: "`s`.`t` column `a`".to_owned(),
+            rule: "display-width".to_owned(),
+            before: "int(11)".to_owned(),
+            after: "int".to_owned(),
+        };
+        let item = CheckItem::pass("target-rules", "1 change").changes(vec![change]);
+        let text = table(std::slice::from_ref(&item));
+        assert!(
+            text.contains("`s`.`t` column `a` [display-width]: int(11) -> int"),
+            "{text}"
+        );
+        assert_eq!(item_json(&item)["changes"][0]["rule"], "display-width");
     }
 
     #[test]

@@ -143,6 +143,9 @@ fn summary_text(task: &Task, summary: &Summary) -> String {
             milliseconds % 1000
         ));
     }
+    for change in &summary.rule_changes {
+        lines.push(format!("  by rule {}", checks::change_text(change)));
+    }
     for table in &summary.stopped_tables {
         lines.push(format!("  stopped {}: {}", table.table, table.reason));
     }

@@ -1,5 +1,6 @@
 //! `wherry status`: what the target knows of a task. Needs neither the source nor the runner.
 
+use crate::checks::change_text;
 use crate::figures::seconds;
 use crate::output::{Output, line};
 use crate::picture;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use wherry_engine::progress::Progress;
 use wherry_engine::state::StoredTask;
-use wherry_model::{Fault, Phase};
+use wherry_model::{Fault, Phase, RuleChange};
 
 /// How long the target may take over each question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,6 +26,8 @@ struct Seen {
     age_seconds: Option<u64>,
     /// What this user's sessions wait for in the target, longest first.
     statements: Vec<Statement>,
+    /// What rules changed when databases and tables were made.
+    rule_changes: Vec<RuleChange>,
 }
 
 pub async fn print(task: &Task, all: bool, output: Output) -> Result<(), Fault> {
@@ -47,6 +50,7 @@ async fn read(task: &Task) -> Result<Seen, Fault> {
         )
         .hint("Check the name of the task and the target, or start it with `wherry run`.")
     })?;
+    let rule_changes = answer("read the changes by rules", target.rule_changes()).await?;
     let progress = answer("read the progress", target.progress()).await?;
     let age_seconds = progress.as_ref().map(|(age, _)| *age);
     let progress = progress.and_then(|(_, text)| serde_json::from_str(&text).ok());
@@ -63,6 +67,7 @@ async fn read(task: &Task) -> Result<Seen, Fault> {
         progress,
         age_seconds,
         statements,
+        rule_changes,
     })
 }
 
@@ -122,6 +127,7 @@ fn seen_json(seen: &Seen) -> Value {
         "end": seen.stored.end.as_ref().map(ToString::to_string),
         "progress": seen.progress,
         "statements": seen.statements,
+        "rule_changes": seen.rule_changes,
     })
 }
 
@@ -130,6 +136,7 @@ fn text(seen: &Seen, all: bool) -> String {
     lines.push(format!("  runner   {}", runner_words(seen)));
     push_figures(&mut lines, seen);
     push_tables(&mut lines, seen, all);
+    push_rules(&mut lines, seen, all);
     if let Some(progress) = &seen.progress {
         for pending in &progress.objects.pending {
             lines.push(format!("  pending  {pending}"));
@@ -257,6 +264,22 @@ fn push_tables(lines: &mut Vec<String>, seen: &Seen, all: bool) {
     }
 }
 
+fn push_rules(lines: &mut Vec<String>, seen: &Seen, all: bool) {
+    if seen.rule_changes.is_empty() {
+        return;
+    }
+    let number = seen.rule_changes.len() as u64;
+    lines.push(format!(
+        "  rules    {} of definitions{}",
+        crate::figures::number(number, "change", "changes"),
+        if all { "" } else { "; --all lists them" }
+    ));
+    if all {
+        let changes = seen.rule_changes.iter().map(change_text);
+        lines.extend(changes.map(|change| format!("  rule     {change}")));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,6 +334,7 @@ mod tests {
                 text: "COMMIT".to_owned(),
                 since_seconds: 54,
             }],
+            rule_changes: Vec::new(),
         }
     }
 

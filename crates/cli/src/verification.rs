@@ -59,6 +59,13 @@ fn text(report: &Report) -> String {
     for explained in &report.schema_explained {
         lines.push(format!("  definition differs by rule: {explained}"));
     }
+    if !report.rule_changes.is_empty() {
+        let number = report.rule_changes.len() as u64;
+        lines.push(format!(
+            "  {} of definitions by rules: `wherry status --all` lists them",
+            crate::figures::number(number, "change", "changes")
+        ));
+    }
     for table in report.tables.iter().filter(|table| table.kept > 0) {
         lines.push(format!(
             "  {}: {} of the target's own, kept by the policy",

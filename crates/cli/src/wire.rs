@@ -13,7 +13,7 @@ use wherry_engine::ports::{Source, Target};
 use wherry_engine::progress::{ObjectProgress, Progress};
 use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
-use wherry_model::{CheckItem, Fault, TableName};
+use wherry_model::{CheckItem, Fault, RuleChange, TableName};
 use wherry_mysql::ServerVersion;
 use wherry_mysql::names::Names;
 use wherry_mysql::session::secret::resolve;
@@ -51,6 +51,8 @@ pub struct Summary {
     pub objects: ObjectProgress,
     /// Tables that are stopped, with their reasons.
     pub stopped_tables: Vec<ReportLeftOut>,
+    /// Where the goal was the schema: what rules changed on the way.
+    pub rule_changes: Vec<RuleChange>,
     /// After a cutover: how long writes to the source were stopped.
     pub writes_stopped_milliseconds: Option<u64>,
     /// After a cutover: what was done, in order.
@@ -69,6 +71,8 @@ pub struct Report {
     pub schema_differences: Vec<String>,
     pub schema_explained: Vec<String>,
     pub left_out: Vec<ReportLeftOut>,
+    /// What rules changed when databases and tables were made.
+    pub rule_changes: Vec<RuleChange>,
     pub seconds: u64,
 }
 
@@ -175,6 +179,7 @@ fn target_for(
         workers: spec.stream.workers,
         writers: spec.load.writers,
         source_version,
+        engine: spec.schema.engine,
     };
     Arc::new(MysqlTarget::with_names(
         endpoint,
@@ -217,7 +222,13 @@ impl Job {
     /// Takes the task over and works until `goal`; being cancelled is a way to end, no fault.
     pub async fn run(&self, goal: Goal, cancel: CancellationToken) -> Result<Summary, Fault> {
         match self.runner.run(until(goal), &cancel).await {
-            Ok(outcome) => Ok(self.summary(Some(&outcome))),
+            Ok(outcome) => {
+                let mut summary = self.summary(Some(&outcome));
+                if goal == Goal::Schema {
+                    summary.rule_changes = self.runner.rule_changes().await?;
+                }
+                Ok(summary)
+            }
             Err(fault) if fault.code == policy::CANCELLED => Ok(self.summary(None)),
             Err(fault) => Err(fault),
         }
@@ -232,7 +243,9 @@ impl Job {
     pub async fn verify(&self, cancel: CancellationToken) -> Result<Report, Fault> {
         let began = Instant::now();
         let report = self.runner.verify(&cancel).await?;
-        Ok(report_of(&report, began.elapsed().as_secs()))
+        let mut seen = report_of(&report, began.elapsed().as_secs());
+        seen.rule_changes = self.runner.rule_changes().await?;
+        Ok(seen)
     }
 
     fn summary(&self, outcome: Option<&Outcome>) -> Summary {
@@ -253,6 +266,7 @@ impl Job {
             divergences: picture.stream.divergences,
             objects: picture.objects.clone(),
             stopped_tables: picture.tables.iter().filter_map(stopped).collect(),
+            rule_changes: Vec::new(),
             writes_stopped_milliseconds: None,
             steps: Vec::new(),
         };
@@ -322,7 +336,7 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
         });
     }
     for difference in &report.schema {
-        let text = format!("{}: {}", difference.table, difference.description);
+        let text = format!("{}: {}", difference.object(), difference.description);
         match difference.rule {
             Some(rule) => seen.schema_explained.push(format!("{text} (rule {rule})")),
             None => seen.schema_differences.push(text),

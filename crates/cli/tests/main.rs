@@ -3,6 +3,7 @@
 //! Each module is one promise. Equality is always judged by `wherry_testkit::oracle`, which shares
 //! no code with Wherry.
 
+mod attributes;
 mod definitions;
 mod disk;
 mod exact;
@@ -23,5 +24,6 @@ mod random;
 mod refusals;
 mod remodel;
 mod roads;
+mod rules;
 mod runner;
 mod takeover;

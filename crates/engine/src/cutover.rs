@@ -187,7 +187,7 @@ impl Cutover {
         for _ in 0..STRAGGLER_ROUND_COUNT_MAX {
             let end = self.source.end().await?;
             streaming.beside(self.drained(&end)).await?;
-            let changed = streaming.beside(self.verify.changed(since, &end)).await?;
+            let changed = streaming.beside(self.changed(since, &end)).await?;
             if !changed.is_equal() {
                 return Err(differences(&changed));
             }
@@ -225,6 +225,21 @@ impl Cutover {
                 Err(fault) => return Err(fault),
             }
         }
+    }
+
+    /// What changed since the full comparison: rows, and definitions where the source had a DDL.
+    async fn changed(&self, since: &Position, end: &Position) -> Result<VerifyReport, Fault> {
+        let mut report = self.verify.changed(since, end).await?;
+        let selection = &self.verify.selection;
+        if !self
+            .source
+            .ddl_between(since, end, selection)
+            .await?
+            .is_empty()
+        {
+            report.schema = self.verify.definitions().await?;
+        }
+        Ok(report)
     }
 
     async fn drained(&self, end: &Position) -> Result<(), Fault> {
@@ -343,11 +358,13 @@ pub async fn finish(target: &dyn Target, board: &Board, schema: &SchemaSpec) -> 
 }
 
 fn differences(report: &VerifyReport) -> Fault {
+    let definitions = report.schema.iter().filter(|one| one.rule.is_none());
     let found = format!(
-        "{} mismatches, {} unsettled keys, {} tables left out",
+        "{} mismatches, {} unsettled keys, {} tables left out, {} differences of definitions",
         report.mismatch_count(),
         report.unsettled_count(),
-        report.left_out.len()
+        report.left_out.len(),
+        definitions.count()
     );
     Fault::operator(
         DIFFERENCES,

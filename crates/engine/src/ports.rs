@@ -9,9 +9,11 @@ use crate::pipe::{RowReceiver, RowSender};
 use crate::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
 use async_trait::async_trait;
 use std::sync::Arc;
+use wherry_model::name::quote;
 use wherry_model::task::{SchemaSpec, SelectSpec};
 use wherry_model::{
-    Change, CheckItem, Ddl, Fault, ObjectName, Phase, Position, Row, SchemaObject, Table, TableName,
+    Change, CheckItem, Ddl, Fault, ObjectName, Phase, Position, Row, RuleChange, SchemaObject,
+    Table, TableName,
 };
 
 /// Reads rows of one side in key order, as canonical bytes.
@@ -96,7 +98,7 @@ pub trait Source: RowReader {
     async fn set_read_only(&self, on: bool) -> Result<(), Fault>;
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     pub databases: Vec<DatabaseDefinition>,
     pub tables: Vec<Table>,
@@ -107,6 +109,8 @@ pub struct DatabaseDefinition {
     pub name: String,
     pub charset: String,
     pub collation: String,
+    /// MariaDB's; empty elsewhere.
+    pub comment: String,
 }
 
 /// One open snapshot of exact tables. Dropping it ends the transaction.
@@ -171,7 +175,7 @@ pub trait Target: RowReader {
     async fn precheck(
         &self,
         selection: &SelectSpec,
-        tables: &[Table],
+        catalog: &Catalog,
     ) -> Result<Vec<CheckItem>, Fault>;
 
     /// Takes the task over: creates Wherry's tables where missing, raises the epoch, waits for
@@ -333,9 +337,16 @@ pub trait Target: RowReader {
     /// The point of no return: phase `Cutover` and an epoch that no runner can take.
     async fn fence(&self) -> Result<(), Fault>;
 
-    /// Differences between the definitions of the source's tables and the target's, each with
-    /// the rule that explains it, if one does.
-    async fn schema_diff(&self, tables: &[Table]) -> Result<Vec<SchemaDifference>, Fault>;
+    /// Differences between the definitions of the source's databases and tables and the target's,
+    /// each with the rule that explains it, if one does. Tables that only the target has are named.
+    async fn schema_diff(
+        &self,
+        databases: &[DatabaseDefinition],
+        tables: &[Table],
+    ) -> Result<Vec<SchemaDifference>, Fault>;
+
+    /// What flavour rules changed when this task made databases and tables; needs no claim.
+    async fn rule_changes(&self) -> Result<Vec<RuleChange>, Fault>;
 
     /// Sends every row of an exact table from a snapshot that also holds the checkpoint, and
     /// returns that checkpoint.
@@ -398,10 +409,23 @@ pub enum DdlEffect {
 
 #[derive(Debug, Clone)]
 pub struct SchemaDifference {
+    /// The table or other object; a database has an empty name in itself.
     pub table: TableName,
+    /// About a foreign key: these are added last.
+    pub foreign_key: bool,
     pub description: String,
     /// Name of the rule that explains it; `None` is a real difference.
     pub rule: Option<&'static str>,
+}
+
+impl SchemaDifference {
+    /// What it is about, quoted.
+    pub fn object(&self) -> String {
+        match self.table.table.as_str() {
+            "" => format!("database {}", quote(&self.table.database)),
+            _ => self.table.to_string(),
+        }
+    }
 }
 
 /// A statement that the target has not answered yet.

@@ -7,7 +7,7 @@ use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::plan::plan;
 use crate::policy::{cancelled, retry};
-use crate::ports::{Source, Target};
+use crate::ports::{Catalog, Source, Target};
 use crate::progress::{Board, publish_forever};
 use crate::schema;
 use crate::state::{Checkpoint, StoredTask};
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::{CutoverSpec, SchemaSpec, SelectSpec};
-use wherry_model::{CheckItem, Class, Fault, Phase, TableName, Verdict};
+use wherry_model::{CheckItem, Class, Fault, Phase, RuleChange, TableName, Verdict};
 
 /// Share of the memory limit that rows under way may take; the rest is buffers and statements.
 const BUDGET_SHARE: u64 = 6;
@@ -93,13 +93,13 @@ impl Runner {
         let selection = &self.options.selection;
         let mut items = self.source.precheck(selection).await?;
         let failed = items.iter().any(|item| item.verdict == Verdict::Fail);
-        let tables = match self.source.catalog(selection).await {
-            Ok(catalog) => catalog.tables,
+        let catalog = match self.source.catalog(selection).await {
+            Ok(catalog) => catalog,
             // The source's own items already say why its catalog cannot be read.
-            Err(_) if failed => Vec::new(),
+            Err(_) if failed => Catalog::default(),
             Err(fault) => return self.without_catalog(items, fault).await,
         };
-        let of_target = self.target.precheck(selection, &tables).await?;
+        let of_target = self.target.precheck(selection, &catalog).await?;
         let failed = failed || of_target.iter().any(|item| item.verdict == Verdict::Fail);
         items.extend(of_target);
         if !failed {
@@ -118,7 +118,9 @@ impl Runner {
         mut items: Vec<CheckItem>,
         fault: Fault,
     ) -> Result<Vec<CheckItem>, Fault> {
-        items.extend(self.target.precheck(&self.options.selection, &[]).await?);
+        let nothing = Catalog::default();
+        let selection = &self.options.selection;
+        items.extend(self.target.precheck(selection, &nothing).await?);
         if items.iter().any(|item| item.verdict == Verdict::Fail) {
             return Ok(items);
         }
@@ -152,6 +154,11 @@ impl Runner {
             let _ = tokio::time::timeout(LAST_WORD, self.target.put_progress(&text)).await;
         }
         reached
+    }
+
+    /// What flavour rules changed when the task's databases and tables were made.
+    pub async fn rule_changes(&self) -> Result<Vec<RuleChange>, Fault> {
+        self.target.rule_changes().await
     }
 
     /// Compares both sides; takes nothing.

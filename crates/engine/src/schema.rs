@@ -1,9 +1,13 @@
-//! The schema phase: databases and tables in the target, foreign keys not yet.
+//! The schema phase: databases and tables in the target, foreign keys not yet; and the proof behind the load that
+//! nothing of a definition was lost on the way.
 
+use crate::family;
+use crate::policy::stop_table;
 use crate::ports::{DatabaseDefinition, Target};
 use crate::progress::Board;
 use crate::state::{TableStage, TableState};
-use wherry_model::{Fault, TableName};
+use std::collections::BTreeMap;
+use wherry_model::{Fault, Position, Table, TableName};
 
 /// Creates every database, and every table that is still only planned.
 ///
@@ -36,6 +40,65 @@ pub async fn create_table(
 ) -> Result<(), Fault> {
     target.create_table(&state.table, defer_indexes).await?;
     set_stage(target, board, &state.table.name, TableStage::Created).await
+}
+
+/// Compares what was made of every table with its planned definition, and stops a table with a difference
+/// that no rule explains. Foreign keys may still be to come.
+pub(crate) async fn prove(
+    target: &dyn Target,
+    board: &Board,
+    position: &Position,
+) -> Result<(), Fault> {
+    let Some(task) = target.stored().await? else {
+        return Ok(());
+    };
+    let live: Vec<&TableState> = task
+        .tables
+        .iter()
+        .filter(|state| state.stopped.is_none())
+        .collect();
+    let tables: Vec<Table> = live.iter().map(|state| state.table.clone()).collect();
+    let mut wrong: BTreeMap<TableName, Vec<String>> = BTreeMap::new();
+    for difference in target.schema_diff(&[], &tables).await? {
+        let table = difference.table;
+        let waits = difference.foreign_key
+            && live
+                .iter()
+                .any(|state| state.table.name == table && state.stage < TableStage::Complete);
+        match difference.rule {
+            Some(rule) => tracing::info!(%table, rule, "{}", difference.description),
+            None if waits => {
+                tracing::info!(%table, rule = "foreign-keys-later", "{}", difference.description);
+            }
+            None => wrong.entry(table).or_default().push(difference.description),
+        }
+    }
+    for (table, found) in &wrong {
+        stop_table(
+            target,
+            board,
+            table,
+            &other_definition(table, found),
+            position,
+        )
+        .await?;
+    }
+    if !wrong.is_empty() {
+        family::stop_rest(target, board, position).await?;
+    }
+    Ok(())
+}
+
+fn other_definition(table: &TableName, found: &[String]) -> Fault {
+    Fault::operator(
+        "TGT-113",
+        format!(
+            "table {table} is not defined in the target as at the source: {}",
+            found.join("; ")
+        ),
+    )
+    .hint("Leave the target's definitions alone, and load this table anew; if nobody changed them, report this.")
+    .table(table)
 }
 
 /// Stores and shows how far a table is.

@@ -1,5 +1,6 @@
 //! One item of a precheck.
 
+use crate::rule_change::RuleChange;
 use serde::Serialize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -20,6 +21,8 @@ pub struct CheckItem {
     pub evidence: String,
     /// A statement or an action; empty where the item passed.
     pub fix: String,
+    /// What rules change on the way, where that is what was checked.
+    pub changes: Vec<RuleChange>,
 }
 
 impl CheckItem {
@@ -29,7 +32,14 @@ impl CheckItem {
             verdict: Verdict::Pass,
             evidence: evidence.into(),
             fix: String::new(),
+            changes: Vec::new(),
         }
+    }
+
+    #[must_use]
+    pub fn changes(mut self, changes: Vec<RuleChange>) -> CheckItem {
+        self.changes = changes;
+        self
     }
 
     pub fn warn(
@@ -42,6 +52,7 @@ impl CheckItem {
             verdict: Verdict::Warn,
             evidence: evidence.into(),
             fix: fix.into(),
+            changes: Vec::new(),
         }
     }
 
@@ -55,6 +66,7 @@ impl CheckItem {
             verdict: Verdict::Fail,
             evidence: evidence.into(),
             fix: fix.into(),
+            changes: Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod online;
 pub mod phase;
 pub mod position;
 pub mod row;
+pub mod rule_change;
 pub mod table;
 pub mod task;
 
@@ -26,4 +27,5 @@ pub use object::{ObjectContext, ObjectKind, ObjectName, SchemaObject, TriggerPla
 pub use phase::Phase;
 pub use position::Position;
 pub use row::{Row, RowBatch, RowWriter};
+pub use rule_change::RuleChange;
 pub use table::{Adopted, Column, ColumnKind, Exactness, Key, KeyPart, Table};

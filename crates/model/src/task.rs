@@ -202,6 +202,19 @@ impl SelectSpec {
     }
 }
 
+/// The engine of the tables that Wherry makes in the target.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineRule {
+    /// Tables of MyISAM, Aria and MEMORY become InnoDB; others keep their engine.
+    #[default]
+    Innodb,
+    /// Tables become X-Engine, PolarDB's engine for data that is seldom read.
+    XEngine,
+    /// Every table keeps its engine; one without transactions is refused.
+    Keep,
+}
+
 #[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoadSpec {
@@ -256,6 +269,8 @@ pub struct SchemaSpec {
     pub events: EventPolicy,
     /// Views, routines, triggers and events that stay behind, as `database.name`.
     pub leave_out: Vec<String>,
+    /// The engine of the tables that Wherry makes in the target.
+    pub engine: EngineRule,
 }
 
 impl SchemaSpec {

@@ -108,6 +108,11 @@ impl ServerVersion {
         self.is_mariadb() && self.at_least(10, 6, 0)
     }
 
+    /// True where a database may have a comment.
+    pub fn has_database_comments(&self) -> bool {
+        self.is_mariadb() && self.at_least(10, 5, 0)
+    }
+
     /// True where child rows changed by a foreign-key cascade are in the binlog, unless
     /// `innodb_native_foreign_keys` is on.
     pub fn can_log_cascades(&self) -> bool {

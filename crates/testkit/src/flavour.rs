@@ -33,6 +33,15 @@ impl Flavour {
         self == Flavour::MySql97
     }
 
+    /// A server from before generated columns, checks and hidden keys.
+    pub fn is_old(self) -> bool {
+        self == Flavour::MySql56
+    }
+
+    pub fn has_generated_columns(self) -> bool {
+        !self.is_old()
+    }
+
     /// Whether the server keeps GTIDs whatever the options say.
     pub fn always_gtid(self) -> bool {
         self == Flavour::MariaDb

@@ -3,6 +3,7 @@
 //! This crate shares no code with the shipped crates and must never depend on one, so that a mistake
 //! there cannot hide itself here.
 
+pub mod attributes;
 mod cache;
 mod churn;
 mod failure;

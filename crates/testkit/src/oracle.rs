@@ -117,7 +117,7 @@ impl Oracle {
             let own = (naming.table)(database, "").0;
             self.read_target(own, &mut targets).await?;
             for (name, definition) in tables(&mut self.source, database).await? {
-                let table = format!("`{database}`.`{name}`");
+                let table = format!("`{database}`.`{}`", name.replace('`', "``"));
                 let (there, other) = (naming.table)(database, &name);
                 self.read_target(there.clone(), &mut targets).await?;
                 let found = targets.get_mut(&there);
@@ -133,7 +133,10 @@ impl Oracle {
                 if wanted.column_names().eq(target.column_names()) {
                     let queries = [
                         select(&table, &definition),
-                        select(&format!("`{there}`.`{other}`"), &target),
+                        select(
+                            &format!("`{there}`.`{}`", other.replace('`', "``")),
+                            &target,
+                        ),
                     ];
                     self.compare_rows(&table, &definition, queries, &mut comparison)
                         .await?;
@@ -333,7 +336,7 @@ async fn tables(connection: &mut Conn, database: &str) -> Result<BTreeMap<String
     }
     let indexes = format!(
         "SELECT TABLE_NAME, INDEX_NAME, CAST(NON_UNIQUE AS CHAR), GROUP_CONCAT(CONCAT_WS(':', COLUMN_NAME, SUB_PART) ORDER BY SEQ_IN_INDEX) \
-         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = '{schema}' GROUP BY TABLE_NAME, INDEX_NAME, NON_UNIQUE ORDER BY 1, 2"
+         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = '{schema}' GROUP BY CAST(TABLE_NAME AS BINARY), TABLE_NAME, INDEX_NAME, NON_UNIQUE ORDER BY 1, 2"
     );
     for (table, index, non_unique, parts) in connection
         .query::<(String, String, String, Option<String>), _>(indexes)
@@ -358,7 +361,7 @@ async fn tables(connection: &mut Conn, database: &str) -> Result<BTreeMap<String
         "SELECT TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, \
          GROUP_CONCAT(CONCAT(COLUMN_NAME, '=', REFERENCED_COLUMN_NAME) ORDER BY ORDINAL_POSITION) \
          FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = '{schema}' AND REFERENCED_TABLE_NAME IS NOT NULL \
-         GROUP BY TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME ORDER BY 1, 2"
+         GROUP BY CAST(TABLE_NAME AS BINARY), TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME ORDER BY 1, 2"
     );
     for (table, name, referenced, parts) in connection
         .query::<(String, String, String, String), _>(keys)

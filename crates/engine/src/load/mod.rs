@@ -15,7 +15,7 @@ use crate::plan::{StartMoves, plan};
 use crate::policy::stop_table;
 use crate::ports::{Source, Target};
 use crate::progress::Board;
-use crate::schema::create_table;
+use crate::schema::{create_table, prove};
 use crate::state::{TableStage, TableState};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,6 +63,7 @@ impl Load {
             self.stop_suspects(&suspects, &moves, &end).await?;
             if moves.is_empty() {
                 family::complete(self.target.as_ref(), &self.board).await?;
+                prove(self.target.as_ref(), &self.board, &end).await?;
                 return Ok(end);
             }
             self.restart(&moves, &tables).await?;

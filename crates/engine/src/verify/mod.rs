@@ -16,7 +16,7 @@ mod watch;
 
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
-use crate::ports::{SchemaDifference, Source, Target};
+use crate::ports::{Catalog, SchemaDifference, Source, Target};
 use crate::progress::Board;
 use crate::state::{StoredTask, TableState};
 use report::{TableReport, VerifyReport};
@@ -91,6 +91,11 @@ impl Verify {
         Ok(report)
     }
 
+    /// Compares definitions alone.
+    pub async fn definitions(&self) -> Result<Vec<SchemaDifference>, Fault> {
+        Ok(self.schema().await?.1)
+    }
+
     async fn table(&self, state: &TableState) -> Result<TableReport, Fault> {
         let by_key = state.table.is_cascading() && state.table.identity().is_some();
         if state.table.is_exact() && !by_key {
@@ -131,11 +136,14 @@ impl Verify {
         let mut looks = 0;
         loop {
             let task = self.ready_task().await?;
-            let tables = self.current_tables(&task).await?;
+            let catalog = self.current_catalog(&task).await?;
             let end = self.source.end().await?;
             let passed = self.wait_until_passed(&end).await?;
             let task = self.ready_task().await?;
-            let mut differences = self.target.schema_diff(&tables).await?;
+            let mut differences = self
+                .target
+                .schema_diff(&catalog.databases, &catalog.tables)
+                .await?;
             differences.extend(self.objects.diff().await?);
             looks += 1;
             let explained = differences
@@ -149,15 +157,16 @@ impl Verify {
         }
     }
 
-    /// The tables as the source defines them now, for the schema's comparison.
-    async fn current_tables(&self, task: &StoredTask) -> Result<Vec<Table>, Fault> {
-        let catalog = self.source.catalog(&self.selection).await?;
+    /// Databases and tables as the source defines them now, for the schema's comparison.
+    async fn current_catalog(&self, task: &StoredTask) -> Result<Catalog, Fault> {
+        let mut catalog = self.source.catalog(&self.selection).await?;
         let known = |mut table: Table| {
             let state = live(task).find(|state| state.table.name == table.name)?;
             table.adopted = state.table.adopted.clone();
             Some(table)
         };
-        Ok(catalog.tables.into_iter().filter_map(known).collect())
+        catalog.tables = catalog.tables.into_iter().filter_map(known).collect();
+        Ok(catalog)
     }
 }
 

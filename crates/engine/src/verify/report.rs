@@ -144,6 +144,7 @@ mod tests {
         assert!(report.is_equal());
         report.schema.push(SchemaDifference {
             table: TableName::new("a", "b"),
+            foreign_key: false,
             description: "column".to_owned(),
             rule: None,
         });

@@ -141,7 +141,7 @@ pub async fn survey(session: &mut Session, scope: Scope<'_>) -> Result<Survey, F
     Ok(survey)
 }
 
-/// The character set and collation of databases that exist, in order of name.
+/// Character set, collation and comment of databases that exist, in order of name.
 pub async fn read_databases(
     session: &mut Session,
     names: &[String],
@@ -149,9 +149,16 @@ pub async fn read_databases(
     let mut found = Vec::new();
     for chunk in names.chunks(NAMES_PER_QUERY) {
         let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
-        let mut sql = b"SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME \
-                        FROM information_schema.SCHEMATA WHERE "
-            .to_vec();
+        let comment = if session.version().has_database_comments() {
+            "SCHEMA_COMMENT"
+        } else {
+            "''"
+        };
+        let mut sql = format!(
+            "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, {comment} \
+             FROM information_schema.SCHEMATA WHERE "
+        )
+        .into_bytes();
         sql.extend(in_list(b"SCHEMA_NAME", &chunk));
         let rows = session.query(sql).await?;
         for row in 0..rows.rows.len() {
@@ -159,6 +166,7 @@ pub async fn read_databases(
                 name: required(&rows, row, 0)?,
                 charset: required(&rows, row, 1)?,
                 collation: required(&rows, row, 2)?,
+                comment: rows.text(row, 3).unwrap_or_default().to_owned(),
             };
             if names.contains(&database.name) {
                 found.push(database);

@@ -19,6 +19,8 @@ pub(super) const UPDATE_DECIMALS: &str = "DDL-109";
 pub(super) const FOREIGN_ENGINE: &str = "DDL-111";
 pub(super) const GROUP_NUMBERS: &str = "DDL-112";
 pub(super) const UNPROVED_NAME: &str = "NAM-001";
+pub(super) const X_ENGINE_LACKS: &str = "DDL-080";
+pub(super) const NO_TRANSACTIONS: &str = "DDL-081";
 
 /// Why a statement or definition cannot be carried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -74,7 +74,9 @@ fn sql_mode(kind: SessionKind) -> &'static str {
         SessionKind::Control => "'NO_ENGINE_SUBSTITUTION'",
         // Bounds of a key may be dates like February 30 that the table holds.
         SessionKind::Read => "'ALLOW_INVALID_DATES'",
-        SessionKind::Write => "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
+        SessionKind::Write => {
+            "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'"
+        }
     }
 }
 

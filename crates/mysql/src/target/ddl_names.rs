@@ -178,7 +178,12 @@ impl Inner {
             })
         };
         let dialect = self.dialect().await?;
-        let found = rules::diff(&text(wanted), &text(made), there, dialect, dialect)?;
+        let found = rules::diff(
+            &text(wanted),
+            &text(made),
+            there,
+            rules::Flavours::new(dialect, dialect),
+        )?;
         Ok(found
             .into_iter()
             .find(|difference| matches!(difference.rule, None | Some("check-name")))

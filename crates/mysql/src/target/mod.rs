@@ -35,15 +35,18 @@ mod precheck;
 mod precheck_names;
 mod road;
 mod schema;
+mod schema_diff;
 mod shadow;
 mod state;
 mod statement;
 mod store;
 mod strict;
 mod transaction;
+mod try_out;
 mod writer;
 
 use crate::ddl::Dialect;
+use crate::ddl::rules::Flavours;
 use crate::flavour::ServerVersion;
 use crate::names::Names;
 use crate::reader::{TableReader, read_range_in};
@@ -56,13 +59,13 @@ use std::sync::{Arc, Mutex};
 use wherry_engine::objects::ObjectReport;
 use wherry_engine::pipe::{RowReceiver, RowSender};
 use wherry_engine::ports::{
-    ApplyMode, ApplyOutcome, DatabaseDefinition, DdlEffect, GroupCommit, LoadOutcome, RowReader,
-    SchemaDifference, Target, Unanswered,
+    ApplyMode, ApplyOutcome, Catalog, DatabaseDefinition, DdlEffect, GroupCommit, LoadOutcome,
+    RowReader, SchemaDifference, Target, Unanswered,
 };
 use wherry_engine::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
-use wherry_model::task::{SchemaSpec, SelectSpec};
+use wherry_model::task::{EngineRule, SchemaSpec, SelectSpec};
 use wherry_model::{
-    Change, CheckItem, Ddl, Fault, Phase, Position, Row, SchemaObject, Table, TableName,
+    Change, CheckItem, Ddl, Fault, Phase, Position, Row, RuleChange, SchemaObject, Table, TableName,
 };
 
 /// What servers allow by default since MySQL 5.6.6; used until the target was asked.
@@ -87,6 +90,8 @@ pub struct TargetOptions {
     pub writers: usize,
     /// Of the source: which flavour rules its definitions need.
     pub source_version: ServerVersion,
+    /// The engine of the tables that are made.
+    pub engine: EngineRule,
 }
 
 /// Writes to one server for one task. Cheap to clone; sessions are opened when needed.
@@ -118,6 +123,7 @@ struct Shared {
     reader: TableReader,
     activity: Arc<Activity>,
     source_version: ServerVersion,
+    engine: EngineRule,
     /// Known since the claim or the first question.
     version: tokio::sync::Mutex<Option<ServerVersion>>,
     /// 0 until the task is claimed.
@@ -153,6 +159,7 @@ impl MysqlTarget {
             reads,
             activity,
             source_version: options.source_version,
+            engine: options.engine,
             version: tokio::sync::Mutex::new(None),
             epoch: AtomicU64::new(0),
             fenced: AtomicBool::new(false),
@@ -206,6 +213,11 @@ impl Inner {
 
     fn source_dialect(&self) -> Dialect {
         dialect_of(&self.source_version)
+    }
+
+    /// How definitions of the source become the target's.
+    async fn flavours(&self) -> Result<Flavours, Fault> {
+        Ok(Flavours::new(self.source_dialect(), self.dialect().await?).engine(self.engine))
     }
 
     /// A session of its own, for work that changes session variables.
@@ -284,9 +296,9 @@ impl Target for MysqlTarget {
     async fn precheck(
         &self,
         selection: &SelectSpec,
-        tables: &[Table],
+        catalog: &Catalog,
     ) -> Result<Vec<CheckItem>, Fault> {
-        self.inner.precheck(selection, tables).await
+        self.inner.precheck(selection, catalog).await
     }
 
     async fn claim(&self) -> Result<(), Fault> {
@@ -480,8 +492,16 @@ impl Target for MysqlTarget {
         self.inner.fence().await
     }
 
-    async fn schema_diff(&self, tables: &[Table]) -> Result<Vec<SchemaDifference>, Fault> {
-        self.inner.schema_diff(tables).await
+    async fn schema_diff(
+        &self,
+        databases: &[DatabaseDefinition],
+        tables: &[Table],
+    ) -> Result<Vec<SchemaDifference>, Fault> {
+        self.inner.schema_diff(databases, tables).await
+    }
+
+    async fn rule_changes(&self) -> Result<Vec<RuleChange>, Fault> {
+        self.inner.rule_changes().await
     }
 
     async fn read_exact(&self, table: &Table, rows: &RowSender) -> Result<Checkpoint, Fault> {

@@ -133,6 +133,7 @@ fn only_in_target(name: &ObjectName) -> SchemaDifference {
 fn difference(name: &ObjectName, what: &str, rule: Option<&'static str>) -> SchemaDifference {
     SchemaDifference {
         table: TableName::new(name.database.as_str(), name.name.as_str()),
+        foreign_key: false,
         description: format!("{} {what}", name.kind.as_str()),
         rule,
     }

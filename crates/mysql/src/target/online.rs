@@ -383,8 +383,13 @@ impl Inner {
         let dialect = self.dialect().await?;
         let (one, other) = (one.at_source(), other.at_source());
         let texts = (one.definition.as_str(), other.definition.as_str());
-        let differences = rules::diff(texts.0, texts.1, &one.name, dialect, dialect)
-            .map_err(|refusal| Fault::from(refusal).table(&one.name))?;
+        let differences = rules::diff(
+            texts.0,
+            texts.1,
+            &one.name,
+            rules::Flavours::new(dialect, dialect),
+        )
+        .map_err(|refusal| Fault::from(refusal).table(&one.name))?;
         Ok(differences.is_empty() && one.columns == other.columns && one.keys == other.keys)
     }
 }

@@ -8,13 +8,12 @@ use super::fault;
 use super::precheck_names;
 use super::schema::holds_rows;
 use crate::catalog;
-use crate::ddl::definition::Definition;
-use crate::ddl::{Context, Dialect, Refusal, rules};
 use crate::json;
 use crate::session::{RowSet, Session, SessionKind};
+use wherry_engine::ports::Catalog;
 use wherry_model::name::quote;
 use wherry_model::task::{ConflictPolicy, SelectSpec};
-use wherry_model::{CheckItem, ColumnKind, Fault, NameMap, Table, TableName};
+use wherry_model::{CheckItem, ColumnKind, Fault, Table, TableName, Verdict};
 
 /// Names shown as evidence.
 const NAMES_SHOWN_MAX: usize = 5;
@@ -27,8 +26,9 @@ impl Inner {
     pub(super) async fn precheck(
         &self,
         selection: &SelectSpec,
-        tables: &[Table],
+        catalog: &Catalog,
     ) -> Result<Vec<CheckItem>, Fault> {
+        let tables = &catalog.tables;
         let mut session = match Session::connect(self.pool.endpoint(), SessionKind::Control).await {
             Ok(session) => session,
             Err(error) => {
@@ -51,6 +51,7 @@ impl Inner {
         items.push(check_read_only(&mut session).await?);
         items.push(check_primaries(&mut session).await?);
         let privileges = self.check_privileges(&mut session, selection).await?;
+        let may_write = privileges.iter().all(|item| item.verdict == Verdict::Pass);
         items.extend(privileges);
         items.push(self.check_empty(&mut session, selection, tables).await?);
         items.extend(self.check_adopted(&mut session, selection, tables).await?);
@@ -59,7 +60,8 @@ impl Inner {
         let source = self.source_dialect();
         items.extend(precheck_names::check(&names, selection, tables, source));
         items.extend(check_json(&session, tables));
-        items.extend(self.check_definitions(&session, selection, tables, &names));
+        let definitions = self.check_definitions(&mut session, selection, catalog, may_write);
+        items.extend(definitions.await?);
         items.extend(self.check_cascades(&mut session, tables).await?);
         items.push(check_local_infile(&mut session).await?);
         items.push(check_packet(&mut session, tables).await?);
@@ -97,41 +99,6 @@ impl Inner {
             ),
             "Start the target with innodb_native_foreign_keys = ON, at least until the cutover.",
         )))
-    }
-
-    /// Every definition that this target cannot have, before anything is made of it.
-    fn check_definitions(
-        &self,
-        session: &Session,
-        selection: &SelectSpec,
-        tables: &[Table],
-        names: &NameMap,
-    ) -> Vec<CheckItem> {
-        const ID: &str = "target-definitions";
-        let to = session.version().into();
-        let mut items: Vec<CheckItem> = tables
-            .iter()
-            .filter(|table| selection.policy_of(&table.name) == ConflictPolicy::Fail)
-            .filter_map(|table| {
-                let made = rules::apply(&table.definition, &table.name, self.source_dialect(), to);
-                let refusal = match made {
-                    Ok((text, _)) => unnamed(&text, &table.name, names, to)?,
-                    Err(refusal) => refusal,
-                };
-                Some(CheckItem::fail(
-                    ID,
-                    format!(
-                        "{}: table {}: {}",
-                        refusal.code, table.name, refusal.message
-                    ),
-                    refusal.hint,
-                ))
-            })
-            .collect();
-        if items.is_empty() {
-            items.push(CheckItem::pass(ID, "the target can have every definition"));
-        }
-        items
     }
 
     /// Creates and drops a database under each name where the account needs it.
@@ -252,13 +219,6 @@ impl Inner {
             .await?
             .is_some_and(|stored| stored.made))
     }
-}
-
-/// Why a definition in the target's SQL cannot get the target's names.
-fn unnamed(text: &str, table: &TableName, names: &NameMap, to: Dialect) -> Option<Refusal> {
-    let context = Context::new(&table.database, to);
-    let definition = Definition::parse(text, &context).ok()?;
-    definition.map_names(table, names, &context).err()
 }
 
 fn check_version(session: &Session) -> CheckItem {

@@ -10,9 +10,10 @@ use super::state::View;
 use super::store::Dialect;
 use crate::catalog::{definition_of, read_databases};
 use crate::ddl::definition::{Definition, KeyKind, Keys, RenderOptions};
-use crate::ddl::{Context, rules};
+use crate::ddl::rules::{self, AppliedRule};
+use crate::ddl::{Context, Dialect as TextDialect};
 use crate::session::{Session, SessionError, SessionKind};
-use wherry_engine::ports::{DatabaseDefinition, SchemaDifference};
+use wherry_engine::ports::DatabaseDefinition;
 use wherry_model::name::quote;
 use wherry_model::{Fault, Table, TableName};
 
@@ -20,25 +21,27 @@ impl Inner {
     /// Makes the database with its character set, and every other one that its tables go to. One
     /// that exists gets the character set too: later tables that name none take it.
     pub(super) async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
+        let (wanted, applied) =
+            rules::database(database, self.flavours().await?).map_err(Fault::from)?;
         for name in self.names.map().await?.databases_of(&database.name) {
-            self.create_database_as(&name, database).await?;
+            self.create_database_as(&name, &wanted).await?;
         }
-        Ok(())
+        let name = TableName::new(database.name.as_str(), "");
+        self.write_state(&self.state.put_rules(&name, &applied))
+            .await
+            .map(drop)
     }
 
     async fn create_database_as(
         &self,
         name: &str,
-        database: &DatabaseDefinition,
+        wanted: &DatabaseDefinition,
     ) -> Result<(), Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
         let there = read_databases(&mut session, &[name.to_owned()]).await?;
         session.close().await;
-        let is_same = |there: &DatabaseDefinition| {
-            (&there.charset, &there.collation) == (&database.charset, &database.collation)
-        };
         let verb = match there.first() {
-            Some(there) if is_same(there) => return Ok(()),
+            Some(there) if same_defaults(there, wanted) => return Ok(()),
             Some(_) => "ALTER DATABASE",
             None => "CREATE DATABASE IF NOT EXISTS",
         };
@@ -46,8 +49,8 @@ impl Inner {
         let sql = format!(
             "{verb} {} DEFAULT CHARACTER SET {} COLLATE {}",
             quote(name),
-            quote(&database.charset),
-            quote(&database.collation)
+            quote(&wanted.charset),
+            quote(&wanted.collation)
         );
         if let Err(error) = road.run("create a database", sql).await {
             if !fault::is_answered(&error) {
@@ -75,13 +78,21 @@ impl Inner {
         let Some(stored) = self.stored_table(name).await? else {
             return Err(fault::state_moved("the table is not planned").table(name));
         };
+        let mut statements = Vec::new();
+        if stored.dialect == Dialect::Source {
+            let (_, applied) = self.carry(&table.definition, name).await?;
+            statements = self.state.put_rules(name, &applied);
+        }
         let mut road = self.open_road().await?;
         if !stored.made {
             if holds_rows(road.session(), there).await? {
                 return Err(not_empty(name));
             }
             // Written before the table is touched, so that a restart knows whose it is.
-            self.write_state(&[self.state.set_made(name, true)]).await?;
+            statements.push(self.state.set_made(name, true));
+        }
+        if !statements.is_empty() {
+            self.write_state(&statements).await?;
         }
         prepare_for_definitions(&mut road, there).await?;
         road.change(name, format!("DROP TABLE IF EXISTS {there}"))
@@ -193,43 +204,6 @@ impl Inner {
         road.close().await
     }
 
-    /// Compares definitions of the source with those in the target.
-    pub(super) async fn schema_diff(
-        &self,
-        tables: &[Table],
-    ) -> Result<Vec<SchemaDifference>, Fault> {
-        let mut session = self.own_session(SessionKind::Control).await?;
-        let to = self.dialect().await?;
-        let mut found = Vec::new();
-        for table in tables {
-            let name = &table.name;
-            let Some(text) = neutral_definition(&mut session, table.target_name()).await? else {
-                found.push(SchemaDifference {
-                    table: name.clone(),
-                    description: "table is missing in the target".to_owned(),
-                    rule: None,
-                });
-                continue;
-            };
-            let source = self.source_definition(table).await?;
-            let there = table.target_name();
-            let differences = rules::diff(&source, &text, there, self.source_dialect(), to)
-                .map_err(|refusal| Fault::from(refusal).table(name))?;
-            found.extend(differences.into_iter().map(|difference| {
-                SchemaDifference {
-                    table: name.clone(),
-                    description: difference.description,
-                    rule: table
-                        .adopted
-                        .as_ref()
-                        .map_or(difference.rule, |_| Some("keep")),
-                }
-            }));
-        }
-        session.close().await;
-        Ok(found)
-    }
-
     /// Raises the counter; never lowers it.
     pub(super) async fn raise_auto_increment(
         &self,
@@ -278,13 +252,17 @@ impl Inner {
             .map_err(|refusal| Fault::from(refusal).table(table))
     }
 
-    /// The text of a definition in the source's SQL, under the names of the target.
-    async fn source_definition(&self, table: &Table) -> Result<String, Fault> {
+    /// The text of a table's definition in this dialect, under the names of the target.
+    pub(super) async fn text_for_target(
+        &self,
+        table: &Table,
+        dialect: TextDialect,
+    ) -> Result<String, Fault> {
         let names = self.names.map().await?;
         if names.is_identity() {
             return Ok(table.definition.clone());
         }
-        let context = Context::new(&table.name.database, self.source_dialect());
+        let context = Context::new(&table.name.database, dialect);
         let definition = Definition::parse(&table.definition, &context)
             .map_err(|error| Fault::from(error).table(&table.name))?;
         let named = definition
@@ -307,16 +285,22 @@ impl Inner {
         let to = self.dialect().await?;
         let text = match dialect {
             Dialect::Target => text.to_owned(),
-            Dialect::Source => {
-                rules::apply(text, name, self.source_dialect(), to)
-                    .map_err(|refusal| Fault::from(refusal).table(name))?
-                    .0
-            }
+            Dialect::Source => self.carry(text, name).await?.0,
         };
         let definition = Definition::parse(&text, &Context::new(&name.database, to))
             .map_err(|error| Fault::from(error).table(name))?;
         // Qualified, because the table may be made in another database for a dry run.
         Ok(definition.map_references(&TableName::clone))
+    }
+
+    /// A definition of the source as the target is to have it, with what was changed.
+    async fn carry(
+        &self,
+        text: &str,
+        name: &TableName,
+    ) -> Result<(String, Vec<AppliedRule>), Fault> {
+        rules::apply(text, name, self.flavours().await?)
+            .map_err(|refusal| Fault::from(refusal).table(name))
     }
 
     /// The definition that the target has now for table `name` of the source, under its own names.
@@ -361,6 +345,18 @@ pub(super) async fn neutral_definition(
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(error.into_fault().table(name)),
     }
+}
+
+/// True where both give the same character set and collation to a table that names none.
+pub(super) fn same_defaults(one: &DatabaseDefinition, other: &DatabaseDefinition) -> bool {
+    let collation = |database: &DatabaseDefinition| {
+        let lower = database.collation.to_ascii_lowercase();
+        match lower.strip_prefix("utf8_") {
+            Some(rest) => format!("utf8mb3_{rest}"),
+            None => lower,
+        }
+    };
+    collation(one) == collation(other)
 }
 
 /// False also where the table does not exist.

@@ -4,6 +4,7 @@
 //! Values are written as hexadecimal literals, so that no name can leave its place.
 
 mod lane;
+mod rules;
 
 use super::transaction::Guard;
 use crate::literal::push_hex;
@@ -361,7 +362,7 @@ impl State {
     }
 
     pub(super) fn rename_table(&self, old: &TableName, new: &TableName) -> Vec<String> {
-        ["table_state", "chunk", "owed", "lane_table"]
+        ["table_state", "chunk", "owed", "lane_table", "rule_change"]
             .into_iter()
             .map(|name| {
                 format!(
@@ -386,9 +387,9 @@ impl State {
         statements
     }
 
-    /// Forgets chunks and owed keys.
+    /// Forgets chunks, owed keys, and what rules changed.
     pub(super) fn forget_rows(&self, table: &TableName) -> Vec<String> {
-        ["chunk", "owed"]
+        ["chunk", "owed", "rule_change"]
             .into_iter()
             .map(|name| {
                 format!(
@@ -603,7 +604,7 @@ fn definitions() -> Vec<(&'static str, String)> {
     let logged =
         format!("position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)");
     let id = "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT";
-    let mut all = lane::definitions();
+    let mut all = [lane::definitions(), vec![rules::definition()]].concat();
     all.extend([
         (
             "task",

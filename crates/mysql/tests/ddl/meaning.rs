@@ -64,7 +64,8 @@ async fn follow(from: Flavour, programs: &[&[&str]]) {
             show_create(&source, &table).await,
             show_create(&target, &table).await,
         );
-        let found = rules::diff(&texts.0, &texts.1, &table, from, to).expect("readable");
+        let found = rules::diff(&texts.0, &texts.1, &table, rules::Flavours::new(from, to))
+            .expect("readable");
         let real: Vec<_> = found.iter().filter(|found| found.rule.is_none()).collect();
         assert!(
             real.is_empty(),

@@ -104,7 +104,7 @@ async fn road(from: Flavour, bodies: &[&[&str]], refused: &[(&str, &str)]) {
             continue;
         }
         let text = show_create(&source, &table).await;
-        let (made, applied) = match rules::apply(&text, &table, from, to) {
+        let (made, applied) = match rules::apply(&text, &table, rules::Flavours::new(from, to)) {
             Ok(carried) => carried,
             Err(refusal) => {
                 problems.push(format!("{text}\n  refused: {refusal}"));
@@ -119,7 +119,8 @@ async fn road(from: Flavour, bodies: &[&[&str]], refused: &[(&str, &str)]) {
             continue;
         }
         let there = show_create(&target, &table).await;
-        let found = rules::diff(&text, &there, &table, from, to).expect("readable");
+        let found =
+            rules::diff(&text, &there, &table, rules::Flavours::new(from, to)).expect("readable");
         let real: Vec<_> = found.iter().filter(|found| found.rule.is_none()).collect();
         if !real.is_empty() {
             problems.push(format!("{text}\n{there}\n  {real:#?}\n {applied:#?}"));
@@ -136,7 +137,7 @@ async fn road(from: Flavour, bodies: &[&[&str]], refused: &[(&str, &str)]) {
             .await
             .unwrap_or_else(|error| panic!("{body}: {error}"));
         let text = show_create(&source, &table).await;
-        match rules::apply(&text, &table, from, to) {
+        match rules::apply(&text, &table, rules::Flavours::new(from, to)) {
             Err(refusal) if refusal.code == *code => {}
             other => problems.push(format!("{text}\n  not refused with {code}: {other:?}")),
         }

@@ -87,6 +87,7 @@ async fn a_schema_is_made_in_steps() {
         name: "d".to_owned(),
         charset: "latin1".to_owned(),
         collation: "latin1_swedish_ci".to_owned(),
+        comment: String::new(),
     };
     target.create_database(&database).await.expect("a database");
     target.create_database(&database).await.expect("again");
@@ -128,7 +129,7 @@ async fn a_schema_is_made_in_steps() {
         }
     }
     let list: Vec<Table> = tables.iter().map(|table| table.as_ref().clone()).collect();
-    let differences = target.schema_diff(&list).await.expect("a comparison");
+    let differences = target.schema_diff(&[], &list).await.expect("a comparison");
     let real: Vec<_> = differences
         .iter()
         .filter(|difference| difference.rule.is_none())
@@ -147,7 +148,7 @@ async fn a_schema_is_made_in_steps() {
         .sql("ALTER TABLE d.c DROP KEY s")
         .await
         .expect("a difference");
-    let differences = target.schema_diff(&list).await.expect("a comparison");
+    let differences = target.schema_diff(&[], &list).await.expect("a comparison");
     assert!(
         differences
             .iter()
@@ -167,7 +168,7 @@ async fn a_table_with_foreign_rows_is_not_touched() {
         .await
         .expect("a row");
     let items = target
-        .precheck(&selection(), &[table.as_ref().clone()])
+        .precheck(&selection(), &catalog_of(&[table.as_ref().clone()]))
         .await
         .expect("a precheck");
     let item = items
@@ -190,7 +191,7 @@ async fn a_precheck_leaves_nothing_behind() {
         let before = show(&server, "SHOW DATABASES").await;
         let target = unclaimed(&server).await;
         let items = target
-            .precheck(&selection(), &[])
+            .precheck(&selection(), &catalog_of(&[]))
             .await
             .expect("a precheck");
         let failed: Vec<_> = items
@@ -208,7 +209,10 @@ async fn a_precheck_tells_its_own_left_over_from_a_table_of_that_name() {
     let server = start(Flavour::MySql97).await;
     let target = unclaimed(&server).await;
     let failed = async || -> usize {
-        let items = target.precheck(&selection(), &[]).await.expect("items");
+        let items = target
+            .precheck(&selection(), &catalog_of(&[]))
+            .await
+            .expect("items");
         let failed = |item: &&wherry_model::CheckItem| item.verdict == wherry_model::Verdict::Fail;
         items.iter().filter(failed).count()
     };

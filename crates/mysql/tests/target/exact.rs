@@ -304,7 +304,9 @@ async fn a_cascade_that_the_target_refuses_says_so() {
         databases: vec!["d".to_owned()],
         ..wherry_model::task::SelectSpec::default()
     };
-    let items = target.precheck(&selection, &[table.as_ref().clone()]).await;
+    let items = target
+        .precheck(&selection, &catalog_of(&[table.as_ref().clone()]))
+        .await;
     let items = items.expect("items");
     assert!(items.iter().any(|item| item.id == "target-self-cascades"));
 }

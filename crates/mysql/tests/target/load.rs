@@ -235,3 +235,28 @@ async fn an_exact_table_starts_from_nothing() {
     assert_eq!(stored.tables[0].stage, TableStage::Copied);
     assert_eq!(stored.tables[0].start, position(5));
 }
+
+/// MariaDB keeps such rows where `check_constraint_checks` was off.
+#[tokio::test]
+async fn a_row_that_breaks_a_check_fails_loudly() {
+    let server = start_with(Flavour::MySql97, &["--local-infile=1"]).await;
+    let target = claimed(&server).await;
+    let body = "id INT PRIMARY KEY, v INT, CONSTRAINT positive CHECK (v > 0)";
+    let table = planned(&server, &target, "t", body).await;
+    target
+        .plan_chunk(&table.name, &chunk(0))
+        .await
+        .expect("a chunk");
+    let data = [row(&["1", "-1"])];
+    let outcome = target
+        .load_chunk(&table, &chunk(0), rows(&data).await)
+        .await
+        .expect("an answer");
+    assert!(outcome.needs_care);
+    let fault = target
+        .load_chunk_careful(&table, &chunk(0), rows(&data).await)
+        .await
+        .expect_err("the check");
+    assert_eq!(fault.code, "TGT-020");
+    assert_eq!(show(&server, "SELECT COUNT(*) FROM d.t").await, "0");
+}

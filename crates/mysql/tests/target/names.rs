@@ -40,6 +40,7 @@ fn named(server: &Server, version: ServerVersion) -> MysqlTarget {
         workers: 2,
         writers: 2,
         source_version: version,
+        engine: EngineRule::default(),
     };
     let names = Arc::new(Names::new(&selection(), endpoint(server)));
     MysqlTarget::with_names(endpoint(server), options, names)
@@ -74,6 +75,7 @@ async fn prepared(server: &Server) -> (MysqlTarget, Arc<Table>, Arc<Table>) {
             name: "d".to_owned(),
             charset: "utf8mb4".to_owned(),
             collation: "utf8mb4_bin".to_owned(),
+            comment: String::new(),
         })
         .await
         .expect("databases");
@@ -167,7 +169,7 @@ async fn rows_go_under_the_names_of_the_target(flavour: Flavour) {
     without_a_key(&target, &server, &bare).await;
     read_back(&target, &t).await;
     let differences = target
-        .schema_diff(&[t.as_ref().clone(), bare.as_ref().clone()])
+        .schema_diff(&[], &[t.as_ref().clone(), bare.as_ref().clone()])
         .await
         .expect("a comparison");
     assert!(differences.is_empty(), "{differences:?}");

@@ -70,7 +70,7 @@ fn refuse_foreign(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Ref
 
 /// MySQL dropped the display width in 8.0.19; `tinyint(1)` and ZEROFILL keep it.
 fn width(rules: &mut Rules, column: &mut ColumnParts) {
-    if rules.to.mariadb || rules.to.version < 80_019 {
+    if rules.flavours.to.mariadb || rules.flavours.to.version < 80_019 {
         return;
     }
     let before = column.column_type().to_owned();
@@ -100,7 +100,7 @@ pub(super) fn without_width(column_type: &str) -> String {
 }
 
 fn charset(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Refusal> {
-    let utf8mb3 = says_utf8mb3(rules.to);
+    let utf8mb3 = says_utf8mb3(rules.flavours.to);
     let charset = column.value(AttributeKind::Charset).map(str::to_owned);
     if let (Some(attribute), Some(charset)) = (column.get_mut(AttributeKind::Charset), &charset) {
         let named = charset_name(charset, utf8mb3);
@@ -163,7 +163,7 @@ fn default(rules: &mut Rules, column: &mut ColumnParts) -> Result<(), Refusal> {
         (None, false) if !value.starts_with('(') => ("expression-default", format!("({value})")),
         (None, _) => return Ok(()),
     };
-    if after.starts_with('(') && rules.to.version < 80_013 && !rules.to.mariadb {
+    if after.starts_with('(') && rules.flavours.to.version < 80_013 && !rules.flavours.to.mariadb {
         let message = format!(
             "the default of column {} is an expression, which the target does not have",
             quote(&column.name)

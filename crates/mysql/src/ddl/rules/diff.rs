@@ -2,7 +2,7 @@
 
 use super::charset::{charset_name, charset_of, collation_name, default_collation};
 use super::column::without_width;
-use super::{AppliedRule, Difference, apply_to, normal, read};
+use super::{AppliedRule, Difference, Flavours, apply_to, is_lossy, normal, read};
 use crate::ddl::definition::{
     AttributeKind, CheckClause, ColumnClause, ColumnParts, Definition, ForeignKey, KeyClause,
 };
@@ -12,31 +12,16 @@ use crate::ddl::statement::{Context, Dialect};
 use std::collections::BTreeMap;
 use wherry_model::TableName;
 
-/// Rules that change more than the spelling; the others leave no difference.
-const LOSSY: [&str; 11] = [
-    "engine",
-    "tablespace",
-    "data-directory",
-    "index-directory",
-    "connection",
-    "secondary-engine",
-    "row-format",
-    "key-block-size",
-    "mariadb-option",
-    "ref-system-id",
-    "collation-name",
-];
-
 /// Compares the meaning of two `SHOW CREATE TABLE` texts: `source` of a `from` server and
 /// `target` of a `to` server. Names and AUTO_INCREMENT counters are ignored.
 pub fn diff(
     source: &str,
     target: &str,
     table: &TableName,
-    from: Dialect,
-    to: Dialect,
+    flavours: Flavours,
 ) -> Result<Vec<Difference>, Refusal> {
-    let (source, applied) = apply_to(&read(source, table, from)?, from, to)?;
+    let Flavours { from, to, .. } = flavours;
+    let (source, applied) = apply_to(&read(source, table, from)?, flavours)?;
     let target = read(target, table, to)?;
     let (source_side, target_side) = (Side::new(&source, from, to), Side::new(&target, to, to));
     let mut found = Found::default();
@@ -52,11 +37,9 @@ pub fn diff(
 }
 
 fn explained(applied: &AppliedRule) -> Option<Difference> {
-    LOSSY.contains(&applied.rule).then(|| Difference {
-        description: match applied.after.as_str() {
-            "" => format!("{} is left out", applied.before),
-            after => format!("{} became {after}", applied.before),
-        },
+    is_lossy(applied.rule).then(|| Difference {
+        description: applied.description(),
+        foreign_key: false,
         rule: Some(applied.rule),
     })
 }
@@ -206,6 +189,7 @@ impl Found {
     fn real(&mut self, description: String) {
         self.differences.push(Difference {
             description,
+            foreign_key: false,
             rule: None,
         });
     }
@@ -291,7 +275,11 @@ impl Found {
             keys.map(|key| (format!("`{}`", key.name), foreign_meaning(key)))
                 .collect()
         };
+        let before = self.differences.len();
         self.named("foreign key", &all(source), &all(target));
+        for difference in &mut self.differences[before..] {
+            difference.foreign_key = true;
+        }
     }
 
     fn checks(&mut self, source: &Side, target: &Side) {
@@ -315,6 +303,7 @@ impl Found {
                 };
                 self.differences.push(Difference {
                     description: format!("check {expression} has another name in the target"),
+                    foreign_key: false,
                     rule: Some(rule),
                 });
             }
@@ -376,12 +365,23 @@ fn key_name(key: &KeyClause) -> String {
 /// The key without its name; B-tree is what every server makes unless told otherwise.
 fn key_meaning(key: &KeyClause, dialect: Dialect) -> String {
     let text = normal::clause(&key.text, dialect).replace(" using btree", "");
+    let text = without_block_size(&text);
     let begin = text.find('(').unwrap_or(0);
     let parts = match key.columns.iter().all(Option::is_some) {
         true => text[begin..].to_owned(),
         false => normal::expression(&text[begin..], dialect),
     };
     format!("{:?} {parts}", key.kind)
+}
+
+/// InnoDB ignores the block size of a key, and 9.7 forgets it for some.
+fn without_block_size(text: &str) -> String {
+    const WORDS: &str = " key_block_size = ";
+    let Some((before, behind)) = text.split_once(WORDS) else {
+        return text.to_owned();
+    };
+    let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
+    format!("{before}{}", &behind[digits..])
 }
 
 /// Without an action, `NO ACTION` and `RESTRICT` mean the same to InnoDB.

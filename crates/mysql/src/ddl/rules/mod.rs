@@ -3,29 +3,14 @@
 //! Each rule has a stable name, which reports show. A feature that the target does not have is
 //! refused with its reason, never dropped in silence.
 //!
-//! | rule | what it does |
-//! |---|---|
-//! | `utf8mb3-name` | spells `utf8` as the target does |
-//! | `default-collation` | names a collation that the target would choose otherwise |
-//! | `collation-name` | uses the target's name for the same collation |
-//! | `display-width` | drops the width of integers and of `year(4)` |
-//! | `current-timestamp` | spells `current_timestamp()` as MySQL does |
-//! | `expression-default` | puts a default that is an expression in parentheses |
-//! | `text-default` | turns the literal default of a TEXT or BLOB column into an expression |
-//! | `generated-persistent` | says STORED for PERSISTENT |
-//! | `ref-system-id` | drops `REF_SYSTEM_ID`, which checks nothing |
-//! | `engine` | makes InnoDB of MyISAM, Aria and MEMORY: rows and checkpoint must commit together |
-//! | `ignored-index` | says INVISIBLE for IGNORED |
-//! | `row-format` | drops a row format that InnoDB does not have |
-//! | `key-block-size` | drops a block size that only compressed tables have |
-//! | `tablespace`, `data-directory`, `index-directory`, `connection`, `secondary-engine` | drops where the source keeps the table |
-//! | `mariadb-option` | drops options of other MariaDB engines |
-//! | `column-check` | the target keeps the check of a column as a check of the table |
-//! | `check-name` | the target named a check by itself |
+//! The rules are listed in `names`, for people in `docs/rules.md`.
 
 mod charset;
 mod column;
+mod database;
 mod diff;
+mod engine;
+mod names;
 mod normal;
 mod option;
 #[cfg(test)]
@@ -33,29 +18,70 @@ mod tests;
 
 pub(crate) use charset::{charset_at, collation_at};
 
-use super::definition::{ColumnParts, Definition};
+use super::definition::{CheckClause, ColumnParts, Definition};
 use super::edit::replace;
 use super::lexer::lex;
 use super::statement::{Context, Dialect};
 use crate::ddl::refusal::{Refusal, UNREADABLE, VERSIONING};
 use wherry_model::TableName;
 use wherry_model::name::quote;
+use wherry_model::task::EngineRule;
 
 pub(super) use charset::default_collation;
+pub use database::database;
 pub use diff::diff;
+pub use engine::X_ENGINE;
+pub use names::{RULES, is_lossy};
+
+/// Who wrote a definition, who is to read it, and the engine that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flavours {
+    pub from: Dialect,
+    pub to: Dialect,
+    pub engine: EngineRule,
+}
+
+impl Flavours {
+    pub const fn new(from: Dialect, to: Dialect) -> Flavours {
+        Flavours {
+            from,
+            to,
+            engine: EngineRule::Innodb,
+        }
+    }
+
+    #[must_use]
+    pub const fn engine(mut self, engine: EngineRule) -> Flavours {
+        self.engine = engine;
+        self
+    }
+}
 
 /// A place where a rule changed the definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedRule {
+    /// Like ``column `c` `` or ``key `k` ``; empty for the table itself.
+    pub place: String,
     pub rule: &'static str,
     pub before: String,
     pub after: String,
+}
+
+impl AppliedRule {
+    /// What the change did, for reports.
+    pub fn description(&self) -> String {
+        match self.after.as_str() {
+            "" => format!("{} is left out", self.before),
+            after => format!("{} became {after}", self.before),
+        }
+    }
 }
 
 /// A difference between two definitions of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     pub description: String,
+    pub foreign_key: bool,
     /// The rule that explains it; `None` is a real difference.
     pub rule: Option<&'static str>,
 }
@@ -65,11 +91,10 @@ pub struct Difference {
 pub fn apply(
     definition: &str,
     table: &TableName,
-    from: Dialect,
-    to: Dialect,
+    flavours: Flavours,
 ) -> Result<(String, Vec<AppliedRule>), Refusal> {
-    let definition = read(definition, table, from)?;
-    let (definition, applied) = apply_to(&definition, from, to)?;
+    let definition = read(definition, table, flavours.from)?;
+    let (definition, applied) = apply_to(&definition, flavours)?;
     let head = format!("CREATE TABLE {} ", quote(&table.table));
     Ok((definition.show_text(&head), applied))
 }
@@ -77,22 +102,18 @@ pub fn apply(
 /// Like [`apply`], for a definition that was read already.
 pub fn apply_to(
     definition: &Definition,
-    from: Dialect,
-    to: Dialect,
+    flavours: Flavours,
 ) -> Result<(Definition, Vec<AppliedRule>), Refusal> {
     let mut definition = definition.clone();
-    let mut rules = Rules {
-        from,
-        to,
-        applied: Vec::new(),
-    };
+    let mut rules = Rules::new(flavours);
     if let Some(other) = definition.others.first() {
         let feature = other.split(['(', '`']).next().unwrap_or_default().trim();
         return Err(refused(VERSIONING, format!("{feature} is MariaDB's alone")));
     }
     option::apply(&mut rules, &mut definition)?;
     for column in &mut definition.columns {
-        let context = Context::new("", from);
+        let context = Context::new("", flavours.from);
+        rules.place = format!("column {}", quote(&column.name));
         let mut parts = ColumnParts::parse(&column.text, &context).ok_or_else(|| {
             refused(
                 UNREADABLE,
@@ -108,7 +129,12 @@ pub fn apply_to(
         .iter_mut()
         .chain(&mut definition.keys)
     {
+        rules.place = engine::key_place(key);
         key.text = rules.key(&key.text)?;
+    }
+    rules.place.clear();
+    for check in &mut definition.checks {
+        rules.check(check);
     }
     if let Some(partitions) = &mut definition.partitions {
         *partitions = rules.partitions(partitions);
@@ -134,14 +160,25 @@ fn refused(code: &'static str, message: String) -> Refusal {
 
 /// The two ends, and what was changed so far.
 struct Rules {
-    from: Dialect,
-    to: Dialect,
+    flavours: Flavours,
+    /// What is looked at: a column or a key; empty for the table itself.
+    place: String,
     applied: Vec<AppliedRule>,
 }
 
 impl Rules {
+    fn new(flavours: Flavours) -> Rules {
+        Rules {
+            flavours,
+            place: String::new(),
+            applied: Vec::new(),
+        }
+    }
+
     fn note(&mut self, rule: &'static str, before: &str, after: &str) {
+        debug_assert!(names::is_known(rule), "rule {rule} is not listed");
         self.applied.push(AppliedRule {
+            place: self.place.clone(),
             rule,
             before: before.to_owned(),
             after: after.to_owned(),
@@ -149,14 +186,14 @@ impl Rules {
     }
 
     fn leaves_mariadb(&self) -> bool {
-        self.from.mariadb && !self.to.mariadb
+        self.flavours.from.mariadb && !self.flavours.to.mariadb
     }
 
     fn key(&mut self, text: &str) -> Result<String, Refusal> {
         if !self.leaves_mariadb() {
             return Ok(text.to_owned());
         }
-        let tokens = lex(text, &Context::new("", self.from)).tokens;
+        let tokens = lex(text, &Context::new("", self.flavours.from)).tokens;
         if tokens.iter().any(|token| token.is_word(text, "OVERLAPS")) {
             return Err(refused(
                 VERSIONING,
@@ -172,9 +209,27 @@ impl Rules {
         Ok(after)
     }
 
+    /// MariaDB numbers the checks of each table anew; MySQL wants their names unique in a database,
+    /// and gives such ones itself.
+    fn check(&mut self, check: &mut CheckClause) {
+        let numbered = check
+            .name
+            .strip_prefix("CONSTRAINT_")
+            .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        if !self.leaves_mariadb() || !numbered {
+            return;
+        }
+        let head = format!("CONSTRAINT {} ", quote(&check.name));
+        if let Some(rest) = check.text.strip_prefix(&head) {
+            self.note("check-name", &check.text, rest);
+            check.text = rest.to_owned();
+            check.name.clear();
+        }
+    }
+
     /// Drops where the partitions are kept.
     fn partitions(&mut self, text: &str) -> String {
-        let tokens = lex(text, &Context::new("", self.from)).tokens;
+        let tokens = lex(text, &Context::new("", self.flavours.from)).tokens;
         let mut edits = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
             let directory = (token.is_word(text, "DATA") || token.is_word(text, "INDEX"))

@@ -17,8 +17,9 @@ pub(super) fn expression(text: &str, dialect: Dialect) -> String {
             continue;
         }
         out.push(match token.kind {
-            TokenKind::Text => string(token.text(text)),
+            TokenKind::Text => introduced(text, &tokens, at),
             TokenKind::Quoted => token.name(text).to_lowercase(),
+            TokenKind::Symbol(b'!') if !is_unequal(&tokens, at) => "not".to_owned(),
             _ => synonym(&token.text(text).to_lowercase()).to_owned(),
         });
     }
@@ -49,12 +50,52 @@ pub(super) fn column_type(text: &str, dialect: Dialect) -> String {
     }
 }
 
+/// MariaDB prints `!` for NOT.
+fn is_unequal(tokens: &[Token], at: usize) -> bool {
+    tokens
+        .get(at + 1)
+        .is_some_and(|next| next.is_symbol(b'=') && next.start == tokens[at].end)
+}
+
 fn is_introducer(text: &str, tokens: &[Token], at: usize) -> bool {
     tokens[at].kind == TokenKind::Word
         && tokens[at].text(text).starts_with('_')
         && tokens
             .get(at + 1)
             .is_some_and(|next| next.kind == TokenKind::Text)
+}
+
+/// A literal as text. A server that gives a constant the character set of its column prints its bytes, which in
+/// UTF-16 and UTF-32 are not those of the text.
+fn introduced(text: &str, tokens: &[Token], at: usize) -> String {
+    let literal = tokens[at].text(text);
+    let before = at
+        .checked_sub(1)
+        .filter(|before| is_introducer(text, tokens, *before));
+    let introducer = before.map_or_else(String::new, |before| {
+        tokens[before].text(text).to_lowercase()
+    });
+    let width = match introducer.as_str() {
+        "_utf16" | "_ucs2" => 2,
+        "_utf32" => 4,
+        _ => return string(literal),
+    };
+    let bytes = string_bytes(literal);
+    if !bytes.len().is_multiple_of(width) {
+        return string(literal);
+    }
+    let number = |unit: &[u8]| {
+        unit.iter()
+            .fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte))
+    };
+    let numbers = bytes.chunks(width).map(number);
+    let decoded: Option<String> = if width == 4 {
+        numbers.map(char::from_u32).collect()
+    } else {
+        let units = numbers.filter_map(|unit| u16::try_from(unit).ok());
+        char::decode_utf16(units).collect::<Result<_, _>>().ok()
+    };
+    decoded.map_or_else(|| string(literal), |decoded| format!("'{decoded}'"))
 }
 
 fn string(literal: &str) -> String {
@@ -187,6 +228,18 @@ mod tests {
         assert_eq!(
             expression("((`a` + 1) > _utf8mb4'x')", mysql),
             expression("`A` + 1 > 'x'", mysql)
+        );
+        assert_eq!(
+            expression("!(`a` <=> 'x')", Dialect::mariadb(101_100)),
+            expression("(not((`a` <=> _latin1'x')))", mysql)
+        );
+        assert_ne!(
+            expression("`a` != 1", mysql),
+            expression("not `a` = 1", mysql)
+        );
+        assert_eq!(
+            expression("`a` <> _utf16'\\0x\\0`'", mysql),
+            expression("`a` <> 'x`'", mysql)
         );
         assert_ne!(expression("`a` + 1", mysql), expression("`a` - 1", mysql));
     }

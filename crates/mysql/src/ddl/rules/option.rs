@@ -1,18 +1,16 @@
 //! Rules for table options.
 
 use super::charset::{charset_name, collation_at, default_collation, says_utf8mb3};
-use super::{Rules, refused};
-use crate::ddl::definition::{Definition, KeyClause, TableOption};
-use crate::ddl::edit::replace;
-use crate::ddl::lexer::lex;
+use super::{Rules, engine, refused};
+use crate::ddl::definition::{Definition, TableOption};
 use crate::ddl::refusal::{
-    FOREIGN_ENGINE, FOREIGN_OPTION, GROUP_NUMBERS, Refusal, SEQUENCE, UNKNOWN_COLLATION, VERSIONING,
+    FOREIGN_ENGINE, FOREIGN_OPTION, Refusal, SEQUENCE, UNKNOWN_COLLATION, VERSIONING,
 };
-use crate::ddl::statement::Context;
 
 /// Engines that both flavours have.
-const SHARED_ENGINES: [&str; 8] = [
+const SHARED_ENGINES: [&str; 9] = [
     "INNODB",
+    "XENGINE",
     "MYISAM",
     "MEMORY",
     "CSV",
@@ -47,92 +45,11 @@ const SHARED_OPTIONS: [&str; 20] = [
 ];
 
 pub(super) fn apply(rules: &mut Rules, definition: &mut Definition) -> Result<(), Refusal> {
-    make_innodb(rules, definition)?;
+    engine::apply(rules, definition)?;
     refuse_foreign(rules, definition)?;
     drop_places(rules, definition);
     drop_formats(rules, definition);
     charsets(rules, definition)
-}
-
-/// Engines without transactions whose tables InnoDB can hold.
-const REPLACED_ENGINES: [&str; 3] = ["MYISAM", "ARIA", "MEMORY"];
-
-fn make_innodb(rules: &mut Rules, definition: &mut Definition) -> Result<(), Refusal> {
-    let engine = definition.option("ENGINE").unwrap_or("InnoDB");
-    if !REPLACED_ENGINES.contains(&engine.to_ascii_uppercase().as_str()) {
-        return Ok(());
-    }
-    if let Some(column) = numbers_in_groups(definition) {
-        return Err(Refusal {
-            code: GROUP_NUMBERS,
-            message: format!("column `{column}` is numbered within a key, which InnoDB cannot do"),
-            hint: "Add a key that begins with this column at the source.",
-        });
-    }
-    definition
-        .options
-        .retain_mut(|option| match option.name.as_str() {
-            "ENGINE" => {
-                let before = std::mem::replace(&mut option.text, "ENGINE=InnoDB".to_owned());
-                option.value = "InnoDB".to_owned();
-                rules.note("engine", &before, "ENGINE=InnoDB");
-                true
-            }
-            // Blocks of an index there, compressed pages here.
-            "KEY_BLOCK_SIZE" => {
-                rules.note("key-block-size", &option.text, "");
-                false
-            }
-            _ => true,
-        });
-    for key in definition
-        .primary_key
-        .iter_mut()
-        .chain(&mut definition.keys)
-    {
-        key.text = innodb_key(rules, &key.text);
-    }
-    Ok(())
-}
-
-/// A key without what InnoDB ignores: the size of its blocks, and that it is a hash.
-fn innodb_key(rules: &mut Rules, text: &str) -> String {
-    let tokens = lex(text, &Context::new("", rules.from)).tokens;
-    let mut edits = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let (rule, mut last) = if token.is_word(text, "KEY_BLOCK_SIZE") {
-            ("key-block-size", at + 1)
-        } else if token.is_word(text, "USING")
-            && tokens
-                .get(at + 1)
-                .is_some_and(|next| next.is_word(text, "HASH"))
-        {
-            ("engine", at + 1)
-        } else {
-            continue;
-        };
-        last += usize::from(tokens.get(last).is_some_and(|next| next.is_symbol(b'=')));
-        let Some(last) = tokens.get(last) else {
-            continue;
-        };
-        rules.note(rule, &text[token.start..last.end], "");
-        edits.push((token.start..last.end, String::new()));
-    }
-    replace(text, edits)
-}
-
-/// The AUTO_INCREMENT column where no key begins with it.
-fn numbers_in_groups(definition: &Definition) -> Option<&str> {
-    let column = definition
-        .columns
-        .iter()
-        .find(|column| column.auto_increment)?;
-    let begins = |key: &&KeyClause| {
-        let first = key.columns.first().and_then(Option::as_deref);
-        first.is_some_and(|first| first.eq_ignore_ascii_case(&column.name))
-    };
-    let mut keys = definition.primary_key.iter().chain(&definition.keys);
-    keys.find(begins).is_none().then_some(column.name.as_str())
 }
 
 /// What only MariaDB has.
@@ -185,6 +102,7 @@ fn place_rule(name: &str) -> Option<&'static str> {
         "DATA DIRECTORY" => Some("data-directory"),
         "INDEX DIRECTORY" => Some("index-directory"),
         "CONNECTION" => Some("connection"),
+        "ENCRYPTION" => Some("encryption"),
         "SECONDARY_ENGINE" | "SECONDARY_ENGINE_ATTRIBUTE" => Some("secondary-engine"),
         _ => None,
     }
@@ -236,7 +154,7 @@ fn charsets(rules: &mut Rules, definition: &mut Definition) -> Result<(), Refusa
         return Ok(());
     };
     let charset = definition.options[at].value.clone();
-    let named = charset_name(&charset, says_utf8mb3(rules.to));
+    let named = charset_name(&charset, says_utf8mb3(rules.flavours.to));
     if named != charset {
         let after = format!("DEFAULT CHARSET={named}");
         rules.note("utf8mb3-name", &definition.options[at].text, &after);
@@ -279,8 +197,8 @@ pub(super) fn missing_collation(
     rules: &mut Rules,
     charset: &str,
 ) -> Result<Option<String>, Refusal> {
-    let own = default_collation(charset, rules.from);
-    if own == default_collation(charset, rules.to) {
+    let own = default_collation(charset, rules.flavours.from);
+    if own == default_collation(charset, rules.flavours.to) {
         return Ok(None);
     }
     own.map(|name| collation(rules, &name)).transpose()
@@ -288,7 +206,7 @@ pub(super) fn missing_collation(
 
 /// The target's name for a collation.
 pub(super) fn collation(rules: &mut Rules, name: &str) -> Result<String, Refusal> {
-    let Some(after) = collation_at(name, rules.from, rules.to) else {
+    let Some(after) = collation_at(name, rules.flavours.from, rules.flavours.to) else {
         let message = format!("the target has no collation that sorts like {name}");
         return Err(refused(UNKNOWN_COLLATION, message));
     };

@@ -18,7 +18,8 @@ fn column(
     to: Dialect,
 ) -> Result<(String, Vec<&'static str>), &'static str> {
     let text = format!("CREATE TABLE `t` (\n  {column}\n) ENGINE=InnoDB");
-    let (text, applied) = apply(&text, &table(), from, to).map_err(|refusal| refusal.code)?;
+    let (text, applied) =
+        apply(&text, &table(), Flavours::new(from, to)).map_err(|refusal| refusal.code)?;
     let line = text.lines().nth(1).unwrap_or_default().trim().to_owned();
     Ok((line, applied.iter().map(|applied| applied.rule).collect()))
 }
@@ -34,7 +35,8 @@ fn check(before: &str, from: Dialect, to: Dialect, after: &str, rules: &[&str]) 
 
 fn options(before: &str, from: Dialect) -> Result<String, &'static str> {
     let text = format!("CREATE TABLE `t` (\n  `a` int\n) {before}");
-    let (text, _) = apply(&text, &table(), from, MYSQL_97).map_err(|refusal| refusal.code)?;
+    let (text, _) =
+        apply(&text, &table(), Flavours::new(from, MYSQL_97)).map_err(|refusal| refusal.code)?;
     Ok(text
         .lines()
         .last()
@@ -247,7 +249,8 @@ fn table_options() {
 #[test]
 fn partitions_lose_their_places() {
     let text = "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB\n/*!50100 PARTITION BY RANGE (`a`)\n(PARTITION p0 VALUES LESS THAN (1) DATA DIRECTORY = '/x' TABLESPACE = `ts` ENGINE = InnoDB) */";
-    let (after, applied) = apply(text, &table(), MYSQL_97, MYSQL_97).expect("carried");
+    let (after, applied) =
+        apply(text, &table(), Flavours::new(MYSQL_97, MYSQL_97)).expect("carried");
     assert!(
         after.ends_with("VALUES LESS THAN (1)   ENGINE = InnoDB) */"),
         "{after}"
@@ -256,7 +259,7 @@ fn partitions_lose_their_places() {
 }
 
 fn differences(source: &str, target: &str, from: Dialect) -> Vec<(String, Option<&'static str>)> {
-    let found = diff(source, target, &table(), from, MYSQL_97).expect("readable");
+    let found = diff(source, target, &table(), Flavours::new(from, MYSQL_97)).expect("readable");
     found
         .into_iter()
         .map(|difference| (difference.description, difference.rule))
@@ -309,4 +312,82 @@ fn what_a_rule_changed_is_explained() {
     let found = differences(source, target, MARIADB);
     let rules: Vec<_> = found.iter().map(|(_, rule)| *rule).collect();
     assert_eq!(rules, [Some("column-check"), Some("mariadb-option")]);
+}
+
+fn engine_of(definition: &str, from: Dialect, engine: EngineRule) -> Result<String, &'static str> {
+    let flavours = Flavours::new(from, MYSQL_97).engine(engine);
+    let (text, _) = apply(definition, &table(), flavours).map_err(|refusal| refusal.code)?;
+    Ok(text)
+}
+
+#[test]
+fn x_engine_is_spelled_and_what_it_lacks_is_refused() {
+    let x_engine = |body: &str| {
+        let text = format!("CREATE TABLE `t` (\n  {body}\n) ENGINE=InnoDB ROW_FORMAT=COMPRESSED");
+        engine_of(&text, MYSQL_97, EngineRule::XEngine)
+    };
+    assert_eq!(
+        x_engine("`a` int NOT NULL,\n  PRIMARY KEY (`a`)").as_deref(),
+        Ok("CREATE TABLE `t` (\n  `a` int NOT NULL,\n  PRIMARY KEY (`a`)\n) ENGINE=XENGINE")
+    );
+    for body in [
+        "`a` int,\n  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p` (`id`)",
+        "`a` text,\n  FULLTEXT KEY `f` (`a`)",
+        "`a` geometry NOT NULL,\n  SPATIAL KEY `f` (`a`)",
+        "`a` point",
+        "`a` int,\n  `b` int GENERATED ALWAYS AS ((`a` + 1)) VIRTUAL",
+        "`a` int,\n  KEY `f` (((`a` + 1)))",
+    ] {
+        assert_eq!(x_engine(body), Err("DDL-080"), "{body}");
+    }
+    let parts = "CREATE TABLE `t` (\n  `a` int(11)\n) ENGINE=MyISAM\n/*!50100 PARTITION BY HASH (a)\n(PARTITION p0 ENGINE = MyISAM,\n PARTITION p1 ENGINE = MyISAM) */";
+    let made = engine_of(parts, MYSQL_56, EngineRule::XEngine).expect("carried");
+    assert_eq!(made.matches("XENGINE").count(), 3, "{made}");
+    assert!(!made.contains("MyISAM"), "{made}");
+}
+
+#[test]
+fn keep_refuses_engines_without_transactions() {
+    let text = |engine: &str| format!("CREATE TABLE `t` (\n  `a` int\n) ENGINE={engine}");
+    let keep = |engine: &str| engine_of(&text(engine), MYSQL_56, EngineRule::Keep);
+    assert_eq!(keep("InnoDB"), Ok(text("InnoDB")));
+    for engine in ["MyISAM", "MEMORY"] {
+        assert_eq!(keep(engine), Err("DDL-081"), "{engine}");
+    }
+}
+
+#[test]
+fn partitions_follow_the_engine_of_their_table() {
+    let text = "CREATE TABLE `t` (\n  `a` int(11)\n) ENGINE=MyISAM\n/*!50100 PARTITION BY HASH (a)\n(PARTITION p0 ENGINE = MyISAM) */";
+    let made = engine_of(text, MYSQL_56, EngineRule::Innodb).expect("carried");
+    assert!(
+        made.ends_with("(PARTITION p0 ENGINE = InnoDB) */"),
+        "{made}"
+    );
+}
+
+#[test]
+fn every_change_names_its_place() {
+    let text = "CREATE TABLE `t` (\n  `a` int(11),\n  KEY `k` (`a`) IGNORED\n) ENGINE=InnoDB";
+    let (_, applied) = apply(text, &table(), Flavours::new(MARIADB, MYSQL_97)).expect("carried");
+    let places: Vec<(&str, &str)> = applied
+        .iter()
+        .map(|applied| (applied.place.as_str(), applied.rule))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("column `a`", "display-width"),
+            ("key `k`", "ignored-index")
+        ]
+    );
+}
+
+#[test]
+fn names_that_mariadb_numbers_are_left_to_the_target() {
+    let text = "CREATE TABLE `t` (\n  `a` int,\n  CONSTRAINT `CONSTRAINT_1` CHECK (`a` > 0),\n  CONSTRAINT `own` CHECK (`a` > 1)\n) ENGINE=InnoDB";
+    let (made, applied) = apply(text, &table(), Flavours::new(MARIADB, MYSQL_97)).expect("carried");
+    assert!(made.contains("  CHECK (`a` > 0)"), "{made}");
+    assert!(made.contains("CONSTRAINT `own` CHECK"), "{made}");
+    assert_eq!(applied[0].rule, "check-name");
 }

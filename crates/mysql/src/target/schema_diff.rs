@@ -1,0 +1,182 @@
+//! How the definitions in the target differ from those of the source, and which rule explains it.
+//!
+//! Owns the comparison of databases, tables and what only the target has. Changes nothing. Read on in
+//! `ddl::rules` for what two definitions mean.
+
+use super::Inner;
+use super::schema::{neutral_definition, same_defaults};
+use super::store::Dialect;
+use crate::catalog::{names_in, read_databases, required};
+use crate::ddl::rules::{self, Flavours};
+use crate::session::{Session, SessionError, SessionKind};
+use std::collections::HashSet;
+use wherry_engine::ports::{DatabaseDefinition, SchemaDifference};
+use wherry_model::name::quote;
+use wherry_model::{Fault, RuleChange, Table, TableName};
+
+impl Inner {
+    /// Compares definitions of the source with those in the target.
+    pub(super) async fn schema_diff(
+        &self,
+        databases: &[DatabaseDefinition],
+        tables: &[Table],
+    ) -> Result<Vec<SchemaDifference>, Fault> {
+        let mut session = self.own_session(SessionKind::Control).await?;
+        let mut found = self.database_differences(&mut session, databases).await?;
+        for table in tables {
+            found.extend(self.table_differences(&mut session, table).await?);
+        }
+        found.extend(self.strangers(&mut session, databases, tables).await?);
+        session.close().await;
+        Ok(found)
+    }
+
+    async fn table_differences(
+        &self,
+        session: &mut Session,
+        table: &Table,
+    ) -> Result<Vec<SchemaDifference>, Fault> {
+        let name = &table.name;
+        let difference = |description: String, foreign_key, rule| SchemaDifference {
+            table: name.clone(),
+            foreign_key,
+            description,
+            rule,
+        };
+        let there = table.target_name();
+        let Some(text) = neutral_definition(session, there).await? else {
+            let missing = "table is missing in the target".to_owned();
+            return Ok(vec![difference(missing, false, None)]);
+        };
+        let mut flavours = self.flavours().await?;
+        let stored = self.stored_table(name).await?;
+        if stored.is_some_and(|stored| {
+            stored.dialect == Dialect::Target && stored.state.table.definition == table.definition
+        }) {
+            // After a DDL the stored text is the target's own.
+            flavours = Flavours::new(flavours.to, flavours.to);
+        }
+        let wanted = self.text_for_target(table, flavours.from).await?;
+        let differences = rules::diff(&wanted, &text, there, flavours)
+            .map_err(|refusal| Fault::from(refusal).table(name))?;
+        let keep = table.adopted.as_ref().map(|_| "keep");
+        Ok(differences
+            .into_iter()
+            .map(|found| difference(found.description, found.foreign_key, keep.or(found.rule)))
+            .collect())
+    }
+
+    async fn database_differences(
+        &self,
+        session: &mut Session,
+        databases: &[DatabaseDefinition],
+    ) -> Result<Vec<SchemaDifference>, Fault> {
+        let names: Vec<String> = databases.iter().map(|one| one.name.clone()).collect();
+        let map = self.names.map().await?;
+        let in_target: Vec<String> = names.iter().flat_map(|one| map.databases_of(one)).collect();
+        let there = read_databases(session, &in_target).await?;
+        let flavours = self.flavours().await?;
+        let mut found = Vec::new();
+        for database in databases {
+            let mut add = |description: String, rule| {
+                found.push(SchemaDifference {
+                    table: TableName::new(database.name.as_str(), ""),
+                    foreign_key: false,
+                    description,
+                    rule,
+                });
+            };
+            let (wanted, applied) = rules::database(database, flavours).map_err(Fault::from)?;
+            for applied in applied.iter().filter(|one| rules::is_lossy(one.rule)) {
+                add(applied.description(), Some(applied.rule));
+            }
+            for name in map.databases_of(&database.name) {
+                match there.iter().find(|one| one.name == name) {
+                    None => add("is missing in the target".to_owned(), None),
+                    Some(there) if !same_defaults(there, &wanted) => add(
+                        format!(
+                            "has the collation {} in the target, not {}",
+                            there.collation, wanted.collation
+                        ),
+                        None,
+                    ),
+                    Some(_) => {}
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tables of the selected databases that this task does not follow: for information.
+    async fn strangers(
+        &self,
+        session: &mut Session,
+        databases: &[DatabaseDefinition],
+        tables: &[Table],
+    ) -> Result<Vec<SchemaDifference>, Fault> {
+        if databases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stored = self.stored().await?;
+        let known: HashSet<&TableName> = stored
+            .iter()
+            .flat_map(|task| task.tables.iter().map(|state| state.table.target_name()))
+            .chain(tables.iter().map(Table::target_name))
+            .collect();
+        let map = self.names.map().await?;
+        let names: Vec<String> = databases
+            .iter()
+            .flat_map(|one| map.databases_of(&one.name))
+            .collect();
+        let mut sql = b"SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
+            WHERE TABLE_TYPE='BASE TABLE' AND "
+            .to_vec();
+        sql.extend(names_in("TABLE_SCHEMA", &names));
+        sql.extend_from_slice(b" ORDER BY TABLE_SCHEMA, TABLE_NAME");
+        let rows = session.query(sql).await.map_err(SessionError::into_fault)?;
+        let mut found = Vec::new();
+        for row in 0..rows.rows.len() {
+            let name = TableName::new(required(&rows, row, 0)?, required(&rows, row, 1)?);
+            if !known.contains(&name) {
+                found.push(SchemaDifference {
+                    table: name,
+                    foreign_key: false,
+                    description: "is only in the target; this task does not follow it".to_owned(),
+                    rule: Some("target-only"),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// What rules changed when this task made databases and tables.
+    pub(super) async fn rule_changes(&self) -> Result<Vec<RuleChange>, Fault> {
+        let Some(rows) = self.read_if_there(&self.state.select_rules()).await? else {
+            return Ok(Vec::new());
+        };
+        (0..rows.rows.len())
+            .map(|row| {
+                let table = TableName::new(required(&rows, row, 0)?, required(&rows, row, 1)?);
+                Ok(RuleChange {
+                    object: object_text(&table, &required(&rows, row, 2)?),
+                    rule: required(&rows, row, 3)?,
+                    before: required(&rows, row, 4)?,
+                    after: required(&rows, row, 5)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// A place in a table, or a database where the table's name is empty.
+pub(super) fn object_text(table: &TableName, place: &str) -> String {
+    let object = if table.table.is_empty() {
+        format!("database {}", quote(&table.database))
+    } else {
+        table.to_string()
+    };
+    match place {
+        "" => object,
+        place => format!("{object} {place}"),
+    }
+}
