@@ -109,6 +109,12 @@ pub enum Command {
     /// beside its stream. Tables tied by cascades that the source does not log are loaded
     /// together.
     Resync(ResyncArgs),
+    /// Try a definition change again that has paused a table, and go on from there
+    ///
+    /// For a table that `wherry status` shows as stopped by a change that the target refused, after
+    /// the cause in the target is mended. Takes the task over, marks the tables and ends;
+    /// `wherry run` then goes on, and what came behind the change is read beside its stream.
+    Retry(ResyncArgs),
     /// Show what a task has done and is doing; reads only the target
     Status(StatusArgs),
     /// Print the JSON Schema of the task file
@@ -143,7 +149,7 @@ pub struct CutoverArgs {
 pub struct ResyncArgs {
     #[command(flatten)]
     pub task: TaskArgs,
-    /// Tables to load anew, like shop.orders; behind the task file
+    /// Tables, like shop.orders; behind the task file
     #[arg(value_name = "TABLE")]
     pub tables: Vec<String>,
 }

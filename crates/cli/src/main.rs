@@ -27,6 +27,7 @@ use clap::Parser as _;
 use exit::Exit;
 use output::Output;
 use report::Failure;
+use resync::Again;
 use std::process::ExitCode;
 use task::Task;
 use wherry_model::Fault;
@@ -83,7 +84,8 @@ async fn dispatch(command: Command, output: Output) -> Result<Exit, Failure> {
             let task = Task::from_args(&cutover.task, &cutover.stop)?;
             run::run_loaded(&task, Goal::Cutover, output).await
         }
-        Command::Resync(args) => resync::run(args, output).await,
+        Command::Resync(args) => resync::run(args, Again::Load, output).await,
+        Command::Retry(args) => resync::run(args, Again::Definition, output).await,
         Command::Status(args) => {
             status::print(&Task::for_status(&args.task)?, args.all, output).await?;
             Ok(Exit::Done)

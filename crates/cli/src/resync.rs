@@ -1,4 +1,4 @@
-//! `wherry resync`: has tables of a running task loaded anew.
+//! `wherry resync` and `wherry retry`: have tables of a running task loaded anew, or go on.
 
 use crate::args::{ResyncArgs, StopArgs};
 use crate::exit::Exit;
@@ -9,17 +9,29 @@ use crate::wire;
 use serde_json::json;
 use wherry_model::{Fault, TableName};
 
-pub async fn run(mut args: ResyncArgs, output: Output) -> Result<Exit, Failure> {
+/// What is to be done again.
+#[derive(Debug, Clone, Copy)]
+pub enum Again {
+    Load,
+    /// The change that has paused the table.
+    Definition,
+}
+
+pub async fn run(mut args: ResyncArgs, again: Again, output: Output) -> Result<Exit, Failure> {
     take_table_for_file(&mut args);
     let tables = names(&args.tables)?;
     let task = Task::from_args(&args.task, &StopArgs::default())?;
-    let marked = wire::open(&task).await?.resync(&tables).await?;
+    let job = wire::open(&task).await?;
+    let (marked, verb, words) = match again {
+        Again::Load => (job.resync(&tables).await?, "resync", "will be loaded anew"),
+        Again::Definition => (job.retry(&tables).await?, "retry", "will go on"),
+    };
     let marked: Vec<String> = marked.iter().map(ToString::to_string).collect();
     if output == Output::Json {
-        line(&json!({"type": "resync", "task": task.name, "tables": marked}).to_string());
+        line(&json!({"type": verb, "task": task.name, "tables": marked}).to_string());
     } else {
         for table in &marked {
-            line(&format!("{table} will be loaded anew"));
+            line(&format!("{table} {words}"));
         }
         line("run `wherry run` to go on");
     }

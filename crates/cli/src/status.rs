@@ -309,6 +309,7 @@ mod tests {
                 code: "BIN-007".to_owned(),
                 reason: "partial JSON update".to_owned(),
                 position,
+                paused: None,
             }),
             lane: None,
         };

@@ -239,6 +239,11 @@ impl Job {
         self.runner.resync(tables).await
     }
 
+    /// Takes the task over and marks paused tables to go on; all that are marked.
+    pub async fn retry(&self, tables: &[TableName]) -> Result<Vec<TableName>, Fault> {
+        self.runner.retry(tables).await
+    }
+
     /// Compares both ends; takes nothing over and writes nothing.
     pub async fn verify(&self, cancel: CancellationToken) -> Result<Report, Fault> {
         let began = Instant::now();

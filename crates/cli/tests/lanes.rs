@@ -315,3 +315,77 @@ async fn definitions_change_while_their_table_is_loaded_beside() {
     assert_equal(&wherry, &source, &target, &["shop"]).await;
     running.stop();
 }
+
+/// The target refuses a change, the operator mends it, and the table goes on without a load.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_table_goes_on_from_its_place() {
+    let source = server(Flavour::MySql56).await;
+    let target = server(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE heap (a INT, b VARCHAR(200)) ENGINE=InnoDB;
+             CREATE TABLE keyed (id INT PRIMARY KEY, v INT, u VARCHAR(40)) ENGINE=InnoDB;
+             CREATE TABLE calm (id INT PRIMARY KEY, v INT, u VARCHAR(40)) ENGINE=InnoDB;
+             INSERT INTO heap VALUES (1, 'a'), (1, 'a'), (2, 'b'); INSERT INTO keyed VALUES (1, 1, 'a'), (2, 2, 'b')",
+        )
+        .await
+        .expect("tables");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    target
+        .sql(
+            "ALTER TABLE shop.heap ADD INDEX extra (a); ALTER TABLE shop.keyed ADD INDEX extra (v)",
+        )
+        .await
+        .expect("what stands in the way");
+    source
+        .sql(
+            "USE shop;
+             INSERT INTO heap VALUES (3, 'c'); ALTER TABLE heap ADD INDEX extra (b(20)); ALTER TABLE keyed ADD INDEX extra (u);
+             INSERT INTO heap VALUES (4, 'd'); ALTER TABLE heap ADD COLUMN c INT DEFAULT 5 FIRST; UPDATE heap SET c = 6 WHERE a = 1;
+             TRUNCATE TABLE keyed; ALTER TABLE keyed DROP COLUMN v; INSERT INTO keyed VALUES (7, 'z');
+             INSERT INTO calm VALUES (1, 1, 'c')",
+        )
+        .await
+        .expect("changes");
+    let stopped = "SELECT COUNT(*) FROM wherry.table_state WHERE stopped LIKE '%wherry retry%'";
+    becomes(&target, stopped, "2", &running).await;
+    becomes(&target, "SELECT COUNT(*) FROM shop.calm", "1", &running).await;
+    running.stop();
+    let refused = wherry.finish(&["retry", "shop.calm"]).expect_code(2);
+    assert_eq!(refused.error_code(), "LAN-009");
+    // Nothing is mended yet, so it is paused again at the same place.
+    wherry.finish(&["retry", "shop.keyed"]).expect_code(0);
+    let running = wherry.start(&["run"]);
+    becomes(
+        &target,
+        "SELECT COUNT(*) FROM wherry.loss_ledger",
+        "3",
+        &running,
+    )
+    .await;
+    becomes(&target, stopped, "2", &running).await;
+    running.stop();
+    target
+        .sql("ALTER TABLE shop.heap DROP INDEX extra; ALTER TABLE shop.keyed DROP INDEX extra")
+        .await
+        .expect("mended");
+    wherry
+        .finish(&["retry", "shop.heap", "shop.keyed"])
+        .expect_code(0);
+    let running = wherry.start(&["run"]);
+    joined(&target, "shop.heap", &running).await;
+    joined(&target, "shop.keyed", &running).await;
+    source
+        .sql("INSERT INTO shop.heap VALUES (8, 8, 'h'); INSERT INTO shop.keyed VALUES (8, 'h')")
+        .await
+        .expect("later rows");
+    assert_equal(&wherry, &source, &target, &["shop"]).await;
+    assert!(
+        !running.stderr().contains("loading beside"),
+        "nothing is loaded again"
+    );
+    running.stop();
+}

@@ -9,7 +9,7 @@
 mod resync;
 mod work;
 
-pub use resync::resync;
+pub use resync::{resync, retry};
 
 use crate::plan::Plan;
 use crate::policy::{CANCELLED, stop_table};
@@ -193,6 +193,7 @@ impl Lanes {
             board.message(format!("{name} is gone at the source"));
             self.work.main.drop_table(name).await?;
         }
+        self.work.look_again();
         Ok(())
     }
 

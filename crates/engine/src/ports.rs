@@ -313,9 +313,14 @@ pub trait Target: RowReader {
     /// `drop_table` gives a table back to those that wait for a lane.
     fn lane(&self) -> Arc<dyn Target>;
 
-    /// Opens a lane of these tables at a cursor, all in one transaction. `stored` lists them with
-    /// their marks.
-    async fn open_lane(&self, states: &[TableState], checkpoint: &Checkpoint) -> Result<(), Fault>;
+    /// Opens a lane of these tables at a cursor, all in one transaction; with an end where nothing
+    /// is to be loaded. `stored` lists them with their marks.
+    async fn open_lane(
+        &self,
+        states: &[TableState],
+        checkpoint: &Checkpoint,
+        end: Option<&Position>,
+    ) -> Result<(), Fault>;
 
     /// Gives the lane's tables to the stream, with `at` as their start, and ends the lane, in one
     /// transaction that holds the checkpoint.

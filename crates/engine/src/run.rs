@@ -177,6 +177,11 @@ impl Runner {
         lane::resync(self.target.as_ref(), &self.options.selection, tables).await
     }
 
+    /// Has paused tables go on from where they are. Returns all that will.
+    pub async fn retry(&self, tables: &[TableName]) -> Result<Vec<TableName>, Fault> {
+        lane::retry(self.target.as_ref(), tables).await
+    }
+
     /// Prechecks a new task, refuses a finished or foreign one, and claims it.
     async fn begin(&self, until: Until) -> Result<Option<Outcome>, Fault> {
         let stored = self.target.stored().await?;

@@ -65,6 +65,9 @@ pub struct LaneMark {
     pub open: bool,
     /// Why it is loaded, as a sentence fragment.
     pub reason: String,
+    /// It is not loaded: it goes on from here, with the rows that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Checkpoint>,
 }
 
 impl LaneMark {
@@ -72,6 +75,7 @@ impl LaneMark {
         LaneMark {
             open: false,
             reason: reason.into(),
+            from: None,
         }
     }
 }
@@ -81,6 +85,9 @@ pub struct Stopped {
     pub code: String,
     pub reason: String,
     pub position: Position,
+    /// Where its own cursor stands: before a definition change that may be tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Checkpoint>,
 }
 
 /// | stage | set when |

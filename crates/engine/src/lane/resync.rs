@@ -1,6 +1,6 @@
-//! `wherry resync`: has tables of a running task loaded anew.
+//! `wherry resync` has tables of a running task loaded anew, `wherry retry` has a paused one go on.
 //!
-//! Only marks them; the next run loads them beside its stream.
+//! Both only mark them; the next run does it beside its stream.
 
 use crate::ports::Target;
 use crate::state::{LaneMark, StoredTask, TableStage, TableState};
@@ -27,6 +27,56 @@ pub async fn resync(
         target.plan_table(state).await?;
     }
     Ok(chosen.into_iter().map(|state| state.table.name).collect())
+}
+
+/// Takes the task over and has tables go on that a definition change has paused: it is tried again,
+/// and what came behind it is read from there.
+///
+/// Errors: as `resync`, and `LAN-009` for a table that is not paused.
+pub async fn retry(target: &dyn Target, names: &[TableName]) -> Result<Vec<TableName>, Fault> {
+    let stored = target.stored().await?;
+    paused(stored.as_ref(), names)?;
+    target.claim().await?;
+    let stored = target.stored().await?;
+    let paused = paused(stored.as_ref(), names)?;
+    for state in &paused {
+        target.plan_table(state).await?;
+    }
+    Ok(paused.into_iter().map(|state| state.table.name).collect())
+}
+
+fn paused(stored: Option<&StoredTask>, names: &[TableName]) -> Result<Vec<TableState>, Fault> {
+    let task = streaming(stored)?;
+    let state_of = |name: &TableName| {
+        let state = task.tables.iter().find(|state| state.table.name == *name);
+        let stopped = state.and_then(|state| state.stopped.as_ref());
+        let from = stopped.and_then(|stopped| stopped.paused.clone());
+        let (Some(state), Some(from)) = (state, from) else {
+            return Err(not_paused(name));
+        };
+        let reason = format!(
+            "`wherry retry` tries the definition change at {} again",
+            from.applied_to
+        );
+        Ok(TableState {
+            start: from.applied_to.clone(),
+            stopped: None,
+            lane: Some(LaneMark {
+                from: Some(from),
+                ..LaneMark::waiting(reason)
+            }),
+            ..state.clone()
+        })
+    };
+    names.iter().map(state_of).collect()
+}
+
+fn not_paused(name: &TableName) -> Fault {
+    Fault::input(
+        "LAN-009",
+        format!("table {name} is not paused by a definition change that could be tried again"),
+    )
+    .hint("`wherry status` tells how it is; `wherry resync` loads a table anew.")
 }
 
 /// The states with which the tables wait for their lane.

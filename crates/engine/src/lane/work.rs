@@ -68,6 +68,11 @@ impl Work {
         }
     }
 
+    /// A table that was found is gone: it may have another name, under which nobody knows it.
+    pub(super) fn look_again(&self) {
+        self.asked_for_added.store(false, Ordering::SeqCst);
+    }
+
     /// Works until the main stream is needed.
     pub(super) async fn run(&self) -> Result<LaneEnd, Fault> {
         let work = retry("the lane", &self.board, &self.cancel, || self.attempt());
@@ -94,7 +99,9 @@ impl Work {
                 .filter(|state| state.lane.is_some())
                 .cloned()
                 .collect();
-            if !waiting.is_empty() {
+            if let Some(paused) = waiting.iter().find(|state| from_of(state).is_some()) {
+                self.open_paused(paused).await?;
+            } else if !waiting.is_empty() {
                 if let Some(gone) = self.open(&task, waiting).await? {
                     return Ok(LaneEnd::Gone(gone));
                 }
@@ -153,8 +160,26 @@ impl Work {
             read_from,
             applied_to: plan.start.clone(),
         };
-        self.main.open_lane(&states, &cursor).await?;
+        self.main.open_lane(&states, &cursor, None).await?;
         Ok(None)
+    }
+
+    /// Opens a lane of one table that goes on from where it was paused, without a load.
+    async fn open_paused(&self, paused: &TableState) -> Result<(), Fault> {
+        let mut state = paused.clone();
+        let Some(mark) = &mut state.lane else {
+            return Ok(());
+        };
+        let Some(from) = mark.from.clone() else {
+            return Ok(());
+        };
+        mark.open = true;
+        state.start = from.applied_to.clone();
+        let name = &state.table.name;
+        let message = format!("{name} goes on beside the stream from {}", state.start);
+        self.board.message(message);
+        let end = state.start.clone();
+        self.main.open_lane(&[state], &from, Some(&end)).await
     }
 
     /// Selected tables of the source that are not stored although the main stream has passed the
@@ -278,6 +303,10 @@ fn planned(plan: &Plan, waiting: &[TableState]) -> Vec<TableState> {
             Some(state)
         })
         .collect()
+}
+
+fn from_of(state: &TableState) -> Option<&Checkpoint> {
+    state.lane.as_ref()?.from.as_ref()
 }
 
 fn no_task() -> Fault {

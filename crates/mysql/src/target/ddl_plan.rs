@@ -14,7 +14,7 @@ use crate::ddl::{
 };
 use crate::session::SessionKind;
 use wherry_engine::ports::DdlEffect;
-use wherry_engine::state::{Stopped, TableStage, TableState};
+use wherry_engine::state::{TableStage, TableState};
 use wherry_model::name::quote;
 use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Table, TableName};
 
@@ -347,6 +347,10 @@ impl Inner {
             state.table.name = name.clone();
             request.names.apply(&mut state.table);
             state.start = request.ddl.end.clone();
+            if let Some(stopped) = &mut state.stopped {
+                // Its cursor stands where the binlog calls it by its old name.
+                stopped.paused = None;
+            }
             plan.states.extend(self.put_table(&state, stored.dialect)?);
             match &state.stopped {
                 None => plan
@@ -517,12 +521,7 @@ impl Inner {
         table: &TableName,
         refusal: &Fault,
     ) -> Result<(), Fault> {
-        let mut reason = refusal.message.clone();
-        if !refusal.hint.is_empty() {
-            reason.push_str("; next: ");
-            reason.push_str(&refusal.hint);
-        }
-        let position = &request.ddl.begin;
+        let stopped = request.stop(table, refusal);
         if !request.stored.contains_key(table) {
             let mut unknown = unknown_table(table);
             request.names.apply(&mut unknown);
@@ -530,17 +529,13 @@ impl Inner {
                 table: unknown,
                 start: request.ddl.end.clone(),
                 stage: TableStage::Planned,
-                stopped: Some(Stopped {
-                    code: refusal.code.to_owned(),
-                    reason: reason.clone(),
-                    position: position.clone(),
-                }),
+                stopped: Some(stopped.clone()),
                 lane: None,
             };
             plan.states.extend(self.put_table(&stub, Dialect::Source)?);
         }
-        plan.states
-            .extend(self.stop_statements(table, refusal.code, &reason, position)?);
+        plan.states.extend(self.stop_statements(table, &stopped)?);
+        let reason = stopped.reason;
         plan.effects.push(DdlEffect::Stopped(table.clone(), reason));
         Ok(())
     }

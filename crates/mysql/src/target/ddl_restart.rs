@@ -10,8 +10,8 @@ use super::ddl_plan::{cannot_carry, drop_leg, unknown_table};
 use super::definition_change::{Plan, Request};
 use super::store::{Dialect, StoredTable, to_text};
 use wherry_engine::ports::DdlEffect;
-use wherry_engine::state::{LaneMark, TableStage, TableState};
-use wherry_model::{Fault, Table, TableName};
+use wherry_engine::state::{LaneMark, Stopped, TableStage, TableState};
+use wherry_model::{DdlKind, Fault, Table, TableName};
 
 /// Tables that a list of renames brings into the selection.
 #[derive(Default)]
@@ -51,6 +51,34 @@ impl Entered {
 }
 
 impl Request<'_> {
+    /// Why a table stops at this statement. A plain change of one table only pauses it: its rows
+    /// are as they were before the statement, and it can go on from there.
+    pub(super) fn stop(&self, table: &TableName, refusal: &Fault) -> Stopped {
+        let can_go_on = self.tracked(table).is_some_and(|stored| {
+            let state = &stored.state;
+            let is_own = state.table.adopted.is_none() && !state.table.is_cascading();
+            is_own && state.stopped.is_none() && state.stage >= TableStage::Indexed
+        });
+        let plain = self.ddl.kind == DdlKind::AlterTable && self.ddl.tables.len() == 1;
+        let paused = self.before.clone().filter(|_| can_go_on && plain);
+        let mut reason = refusal.message.clone();
+        if !refusal.hint.is_empty() {
+            reason.push_str("; next: ");
+            reason.push_str(&refusal.hint);
+        }
+        if paused.is_some() {
+            reason.push_str(
+                " `wherry retry` tries it again once the target can take it; `wherry resync` loads the table anew.",
+            );
+        }
+        Stopped {
+            code: refusal.code.to_owned(),
+            reason,
+            position: self.ddl.begin.clone(),
+            paused,
+        }
+    }
+
     /// The name of the table behind the statement.
     pub(super) fn renamed(&self, subject: &TableName) -> TableName {
         let renames = self.statement.renames();

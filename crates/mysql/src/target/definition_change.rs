@@ -81,10 +81,23 @@ pub(super) struct Request<'a> {
     /// An earlier try got as far as its intent.
     pub(super) resumed: bool,
     pub(super) names: Arc<NameMap>,
+    /// The place before it, for a table that stops here and may go on.
+    pub(super) before: Option<Checkpoint>,
     /// The lane carries it, in its own reading.
     pub(super) in_lane: bool,
     /// How the statement is to be read.
     pub(super) context: Context<'a>,
+}
+
+/// Everything before the statement is in. While XA transactions are parked, reading begins further
+/// back than it ends.
+fn place_before(ddl: &Ddl, after: &Checkpoint) -> Checkpoint {
+    let parked = after.read_from != after.applied_to;
+    let read_from = if parked { &after.read_from } else { &ddl.begin };
+    Checkpoint {
+        read_from: read_from.clone(),
+        applied_to: ddl.begin.clone(),
+    }
 }
 
 impl Request<'_> {
@@ -149,6 +162,7 @@ impl Inner {
             stored,
             resumed: !intents.is_empty(),
             names: self.names.map().await?,
+            before: Some(place_before(&ddl, after)),
             in_lane: self.state.view() == View::Lane,
             context: self.context_of(&ddl.default_database, &ddl.session),
         };

@@ -9,7 +9,7 @@ use super::fault;
 use super::state::View;
 use super::store::{Dialect, checkpoint_of, checkpoint_texts, parse, to_text};
 use super::transaction::CommitFault;
-use wherry_engine::state::{Checkpoint, StoredTask, TableState};
+use wherry_engine::state::{Checkpoint, StoredTask, TableStage, TableState};
 use wherry_model::{Fault, Position, TableName};
 
 impl Inner {
@@ -51,17 +51,33 @@ impl Inner {
         &self,
         states: &[TableState],
         checkpoint: &Checkpoint,
+        end: Option<&Position>,
     ) -> Result<(), Fault> {
         let [read_from, applied_to] = checkpoint_texts(checkpoint)?;
         let mut statements = vec![
             self.state.of_lane().close_lane(),
             self.state.of_lane().put_checkpoint(&read_from, &applied_to),
         ];
+        if let Some(end) = end {
+            statements.push(self.state.of_lane().set_end(&to_text(end)?));
+        }
         for state in states {
+            let dialect = self.dialect_of(state).await?;
             statements.extend(self.state.forget_rows(&state.table.name));
-            statements.extend(self.put_table(state, Dialect::Source)?);
+            statements.extend(self.put_table(state, dialect)?);
         }
         self.write_holding_checkpoint(&statements).await
+    }
+
+    /// Whose SQL the definition of a state is: a planned one comes from the source, another one is
+    /// as it is stored.
+    pub(super) async fn dialect_of(&self, state: &TableState) -> Result<Dialect, Fault> {
+        let stored = self.stored_table(&state.table.name).await?;
+        let same = stored.filter(|stored| {
+            state.stage > TableStage::Planned
+                && stored.state.table.definition == state.table.definition
+        });
+        Ok(same.map_or(Dialect::Source, |stored| stored.dialect))
     }
 
     pub(super) async fn join_lane(&self, at: &Position) -> Result<(), Fault> {
@@ -88,7 +104,7 @@ impl Inner {
         if let Some(mark) = &mut state.lane {
             mark.open = false;
         }
-        state.stage = wherry_engine::state::TableStage::Planned;
+        state.stage = TableStage::Planned;
         let mut statements = self.state.forget_rows(table);
         statements.extend(self.put_table(&state, stored.dialect)?);
         if let Some(mark) = &state.lane {

@@ -464,8 +464,13 @@ impl Target for MysqlTarget {
         Arc::new(MysqlTarget::seen_by(state, Arc::clone(&self.inner.shared)))
     }
 
-    async fn open_lane(&self, states: &[TableState], checkpoint: &Checkpoint) -> Result<(), Fault> {
-        self.inner.open_lane(states, checkpoint).await
+    async fn open_lane(
+        &self,
+        states: &[TableState],
+        checkpoint: &Checkpoint,
+        end: Option<&Position>,
+    ) -> Result<(), Fault> {
+        self.inner.open_lane(states, checkpoint, end).await
     }
 
     async fn join_lane(&self, at: &Position) -> Result<(), Fault> {

@@ -327,6 +327,8 @@ impl Inner {
             resumed: request.resumed,
             names: request.names.clone(),
             in_lane: request.in_lane,
+            // The source logged another statement here, which a second try would meet.
+            before: None,
             ddl: &ddl,
         };
         self.plan_alter(&inner).await

@@ -148,8 +148,9 @@ impl Inner {
     }
 
     pub(super) async fn plan_table(&self, state: &TableState) -> Result<(), Fault> {
+        let dialect = self.dialect_of(state).await?;
         let mut statements = self.state.forget_rows(&state.table.name);
-        statements.extend(self.put_table(state, Dialect::Source)?);
+        statements.extend(self.put_table(state, dialect)?);
         self.write_state(&statements).await.map(drop)
     }
 
@@ -203,7 +204,13 @@ impl Inner {
             reason.push_str("; next: ");
             reason.push_str(&fault.hint);
         }
-        let statements = self.stop_statements(table, fault.code, &reason, position)?;
+        let stopped = Stopped {
+            code: fault.code.to_owned(),
+            reason,
+            position: position.clone(),
+            paused: None,
+        };
+        let statements = self.stop_statements(table, &stopped)?;
         self.write_state(&statements).await.map(drop)
     }
 
@@ -211,18 +218,17 @@ impl Inner {
     pub(super) fn stop_statements(
         &self,
         table: &TableName,
-        code: &str,
-        reason: &str,
-        position: &Position,
+        stopped: &Stopped,
     ) -> Result<Vec<String>, Fault> {
-        let stopped = to_text(&Stopped {
-            code: code.to_owned(),
-            reason: reason.to_owned(),
-            position: position.clone(),
-        })?;
+        let Stopped {
+            code,
+            reason,
+            position,
+            ..
+        } = stopped;
         Ok(vec![
             self.state.unmark_lane(table),
-            self.state.set_stopped(table, &stopped),
+            self.state.set_stopped(table, &to_text(stopped)?),
             self.state
                 .add_loss(table, code, reason, &position.to_string()),
         ])
