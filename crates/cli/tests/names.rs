@@ -201,3 +201,54 @@ async fn a_shop_in_upper_case() {
     assert!(compared.rows >= 4_000, "{} rows", compared.rows);
     writers.stop().await.expect("writers end");
 }
+
+/// A source that stores names in lower case writes statements with the letters of the user.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_folds_names() {
+    let source = server_with(Flavour::MySql56, &["--lower-case-table-names=1"]).await;
+    let target = server(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE Crm; CREATE TABLE Crm.Gone (id INT PRIMARY KEY) ENGINE=InnoDB;
+             CREATE DATABASE Shop; USE Shop;
+             CREATE TABLE Item (id INT PRIMARY KEY, v INT) ENGINE=InnoDB;
+             CREATE TABLE Other (id INT PRIMARY KEY) ENGINE=InnoDB;
+             INSERT INTO ITEM VALUES (1, 1), (2, 2);
+             INSERT INTO OTHER VALUES (1), (2)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop", "crm"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "DROP DATABASE CRM;
+             USE SHOP;
+             TRUNCATE TABLE Shop.ITEM;
+             INSERT INTO item VALUES (3, 3);
+             ALTER TABLE Item ADD COLUMN more INT, ADD INDEX (v);
+             INSERT INTO Item VALUES (4, 4, 4);
+             RENAME TABLE OTHER TO Others;
+             INSERT INTO others VALUES (5);
+             CREATE TABLE Late (id INT PRIMARY KEY) ENGINE=InnoDB;
+             INSERT INTO LATE VALUES (1);
+             CREATE TABLE Gone (id INT PRIMARY KEY) ENGINE=InnoDB;
+             DROP TABLE GONE",
+        )
+        .await
+        .expect("changes");
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+    let left = target.rows("SHOW DATABASES LIKE 'crm'").await;
+    assert!(left.expect("databases").is_empty());
+    compare_named(
+        &source.url("root"),
+        &target.url("root"),
+        &["shop"],
+        &Naming::same(),
+    )
+    .await
+    .expect("comparison")
+    .assert_equal();
+}

@@ -82,6 +82,20 @@ impl Judge {
         }
     }
 
+    /// A definition's text with the names of tables and databases as the server stores them. One
+    /// that folds names logs the letters of the user; nobody behind this place knows of that.
+    pub fn stored_statement(&self, query: &QueryEvent, text: String) -> String {
+        if !self.lower_case_names {
+            return text;
+        }
+        let statement = ddl::classify(&text, &self.context(query));
+        ddl::rewrite_names(&text, &statement, &|name| self.stored(name.clone()))
+    }
+
+    fn context<'q>(&self, query: &'q QueryEvent) -> Context<'q> {
+        Context::new(&query.database, self.dialect).sql_mode(query.session.sql_mode.unwrap_or(0))
+    }
+
     pub fn meaning(&self, query: &QueryEvent) -> Meaning {
         // By far the most frequent ones.
         match query.bytes() {
@@ -92,9 +106,7 @@ impl Judge {
         let Some(text) = query.text() else {
             return self.unreadable(query);
         };
-        let context = Context::new(&query.database, self.dialect)
-            .sql_mode(query.session.sql_mode.unwrap_or(0));
-        let statement = ddl::classify(&text, &context);
+        let statement = ddl::classify(&text, &self.context(query));
         match &statement.kind {
             StatementKind::Begin => Meaning::Begin,
             StatementKind::Commit => Meaning::Commit,
@@ -198,7 +210,7 @@ impl Judge {
         }
     }
 
-    fn stored_text(&self, name: String) -> String {
+    pub fn stored_text(&self, name: String) -> String {
         if self.lower_case_names {
             name.to_lowercase()
         } else {

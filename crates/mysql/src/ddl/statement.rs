@@ -153,22 +153,6 @@ impl Statement {
             .map(|(_, table)| table)
     }
 
-    /// Writes names as the server stores them: `stored` holds every table that is named, and some
-    /// servers keep names in lower case however they are written.
-    pub fn fold_names(&mut self, stored: &[TableName]) {
-        let folded =
-            |table: &TableName| (table.database.to_lowercase(), table.table.to_lowercase());
-        for name in &mut self.names {
-            let Some(table) = name.table().filter(|table| !stored.contains(table)) else {
-                continue;
-            };
-            if let Some(known) = stored.iter().find(|known| folded(known) == folded(&table)) {
-                name.database.clone_from(&known.database);
-                name.name.clone_from(&known.table);
-            }
-        }
-    }
-
     /// The database of a database statement.
     pub fn database(&self) -> Option<&str> {
         self.names

@@ -5,7 +5,6 @@ use super::definition::Definition;
 use super::settle::{Settled, settle};
 use super::statement::{Context, Dialect};
 use super::tests::{MARIADB, MYSQL, check_carried};
-use wherry_model::TableName;
 
 #[test]
 fn version_comments_are_settled_by_the_source() {
@@ -132,15 +131,5 @@ fn old_servers_give_keys_a_default() {
     assert_eq!(
         settle(sql, &classify(sql, &context), None),
         Settled::Text("CREATE TABLE t (a int NOT NULL DEFAULT 0, b date NOT NULL, c int AUTO_INCREMENT, d int, PRIMARY KEY (a, b, c))".to_owned())
-    );
-}
-
-#[test]
-fn names_are_folded_as_the_server_stores_them() {
-    let mut statement = classify("RENAME TABLE Shop.A TO B", &Context::new("shop", MYSQL));
-    statement.fold_names(&[TableName::new("shop", "a"), TableName::new("shop", "b")]);
-    assert_eq!(
-        statement.renames(),
-        [(TableName::new("shop", "a"), TableName::new("shop", "b"))]
     );
 }

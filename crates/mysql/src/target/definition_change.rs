@@ -186,11 +186,7 @@ impl Inner {
         stored: &BTreeMap<TableName, StoredTable>,
     ) -> Result<Option<(Ddl, Statement)>, Fault> {
         let context = self.context_of(&ddl.default_database, &ddl.session);
-        let read = |text: &str| {
-            let mut statement = classify(text, &context);
-            statement.fold_names(&ddl.tables);
-            statement
-        };
+        let read = |text: &str| classify(text, &context);
         let statement = read(&ddl.statement);
         let subject = statement.subjects().next();
         let before = match subject.and_then(|subject| stored.get(&subject)) {

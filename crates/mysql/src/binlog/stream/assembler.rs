@@ -534,8 +534,8 @@ impl Assembler {
             } else {
                 kind
             },
-            statement,
-            default_database: query.database.clone(),
+            statement: self.judge.stored_statement(query, statement),
+            default_database: self.judge.stored_text(query.database.clone()),
             tables,
             session: self.judge.session_of(query),
             begin,
