@@ -13,7 +13,7 @@ use wherry_testkit::attributes::{DATABASES, Facts, SESSION, Sample, databases, f
 use wherry_testkit::{Flavour, Random, Server, ServerOptions, compare};
 
 /// Prechecks until no table is refused any more: an end reads its tables only when the other has refused none.
-const PRECHECK_ROUND_COUNT_MAX: usize = 4;
+const PRECHECK_ROUND_COUNT_MAX: usize = 6;
 
 /// One table in so many may be refused by the server that it was drawn for.
 const UNMADE_SHARE_MAX: usize = 5;

@@ -122,6 +122,15 @@ fn failed(id: &'static str, fault: &Fault) -> CheckItem {
     CheckItem::fail(id, evidence, fault.hint.clone())
 }
 
+/// A definition that is no SQL: MariaDB names a foreign key after its table, and prints a backtick in that as it is.
+fn unreadable_table(fault: &Fault) -> CheckItem {
+    let mut item = failed("source-tables", fault);
+    if let wherry_model::Scope::Table(name) = &fault.scope {
+        item.evidence.push_str(&format!(" (table {name})"));
+    }
+    item
+}
+
 fn is_denied(error: &SessionError) -> bool {
     error
         .server_code()
@@ -290,7 +299,10 @@ async fn of_tables(
         mut tables,
         mut refused,
     } = online::selected(found, selection);
-    let foreign_keys = catalog::foreign_keys(&tables, session.version().into())?;
+    let foreign_keys = match catalog::foreign_keys(&tables, session.version().into()) {
+        Ok(foreign_keys) => foreign_keys,
+        Err(fault) => return Ok(vec![unreadable_table(&fault)]),
+    };
     if !catalog::cascades_are_logged(session).await? {
         catalog::mark_family(&mut tables, &foreign_keys);
     }

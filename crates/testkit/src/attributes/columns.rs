@@ -173,6 +173,8 @@ impl Draft<'_> {
                 )
             }
             15 => self.json(),
+            // MariaDB has no spatial columns in partitions.
+            _ if self.partitioned && self.is_mariadb() => self.integer(),
             _ => self.point(column),
         }
     }

@@ -232,7 +232,7 @@ impl Draft<'_> {
             .iter()
             .find(|column| {
                 column.class == Class::Integer && column.in_key && column.is_free()
-                    || column.class == Class::Text
+                    || column.class == Class::Text && !matches!(column.charset, "sjis" | "gbk")
             })
             .cloned()
         else {

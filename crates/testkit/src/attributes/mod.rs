@@ -177,7 +177,18 @@ impl Draft<'_> {
     fn table_name(&mut self) -> String {
         let number = self.number;
         match self.random.below(6) {
-            0 => format!("{} {number}", self.pick(&ODD_NAMES)),
+            0 => {
+                let name = self.pick(&ODD_NAMES);
+                // MariaDB names a foreign key after its table, and does not double this, see the sample `tick`.
+                let has_parent = self.parts.iter().any(|part| part.contains("FOREIGN KEY"));
+                let plain = has_parent && !self.is_97();
+                let name = if plain {
+                    name.replace('`', "")
+                } else {
+                    name.to_owned()
+                };
+                format!("{name} {number}")
+            }
             1 => format!("Case{number}"),
             _ => format!("t{number}"),
         }

@@ -117,6 +117,7 @@ fn mariadb() -> Vec<Sample> {
         sample("ignored", "(a int PRIMARY KEY, b int, KEY i (b) IGNORED, KEY d (b DESC, a))").with(&["1, 2"]),
         sample("renamed_order", "(a varchar(9)) DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_croatian_mysql561_ci").with(&["'x'"]),
         sample("spatial_id", "(a point REF_SYSTEM_ID=4326 NOT NULL, SPATIAL KEY (a))"),
+        sample("tick`s", "(a int, FOREIGN KEY (a) REFERENCES attr.z_parent (id)) ENGINE=InnoDB").refused_with("DDL-001"),
         sample("versions", "(a int PRIMARY KEY) WITH SYSTEM VERSIONING").refused_with("SRC-003"),
         sample("periods", "(a int, s date, e date, PERIOD FOR p (s, e))").refused_with("DDL-104"),
         sample("no_overlap", "(a int, s date, e date, PERIOD FOR p (s, e), UNIQUE (a, p WITHOUT OVERLAPS))").refused_with("DDL-104"),
