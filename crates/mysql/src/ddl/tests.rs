@@ -520,6 +520,26 @@ fn clauses_without_effect_at_the_source_go() {
     );
     check_carried(
         old,
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0), ADD CHECK (a > 1), ADD b int",
+        "ALTER TABLE t   ADD b int",
+    );
+    check_carried(
+        old,
+        "ALTER TABLE t ADD b int, ADD CHECK (a > 0), ADD CHECK (a > 1)",
+        "ALTER TABLE t ADD b int",
+    );
+    check_carried(
+        old,
+        "ALTER TABLE t ADD CHECK (a > 0), ADD b int, ADD CHECK (a > 1)",
+        "ALTER TABLE t  ADD b int",
+    );
+    check_carried(
+        old,
+        "ALTER TABLE t ADD CHECK (a > 0), ADD CHECK (a > 1)",
+        "ALTER TABLE t  ",
+    );
+    check_carried(
+        old,
         "ALTER TABLE t ADD b int CONSTRAINT c CHECK (b > 0) NOT NULL",
         "ALTER TABLE t ADD b int  NOT NULL",
     );

@@ -29,6 +29,7 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
     };
     let mut edits = Vec::new();
     let source = statement.dialect;
+    let mut gone = Vec::new();
     for part in &parts {
         if source.mariadb {
             edits.extend(text.json(part));
@@ -41,7 +42,7 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
             edits.extend(text.column_reference(part));
         }
         if !source.mariadb && source.version < 80_016 {
-            edits.extend(text.check(part));
+            edits.extend(text.check(part, &mut gone));
         }
     }
     let mut scopes: Vec<Range<usize>> = parts.into_iter().map(|part| part.span).collect();
@@ -238,8 +239,9 @@ impl<'a> Text<'a> {
         self.cut(begin..end.min(part.span.end))
     }
 
-    /// Before MySQL 8.0.16 a CHECK was read and forgotten.
-    fn check(&self, part: &Part) -> Option<Edit> {
+    /// Before MySQL 8.0.16 a CHECK was read and forgotten. `gone` holds the clauses that are cut
+    /// out whole: the first one that stays must not keep a comma before it.
+    fn check(&self, part: &Part, gone: &mut Vec<Range<usize>>) -> Option<Edit> {
         let check = self.find(part, &["CHECK"])?;
         if part.column {
             let named = check
@@ -254,12 +256,22 @@ impl<'a> Text<'a> {
             return None;
         }
         let mut cut = part.clause.clone();
-        if cut.start > 0 && self.is_symbol(cut.start - 1, b',') {
+        if self.stays_before(cut.start, gone) {
             cut.start -= 1;
         } else if self.is_symbol(cut.end, b',') {
             cut.end += 1;
         }
+        gone.push(part.clause.clone());
         self.cut(cut)
+    }
+
+    /// True where some clause of the list before token `at` is not cut out.
+    fn stays_before(&self, at: usize, gone: &[Range<usize>]) -> bool {
+        let Some(comma) = at.checked_sub(1).filter(|at| self.is_symbol(*at, b',')) else {
+            return false;
+        };
+        let before = gone.iter().find(|clause| clause.end == comma);
+        before.is_none_or(|clause| self.stays_before(clause.start, gone))
     }
 
     /// The first of these words in a part, outside of parentheses; not its name.
