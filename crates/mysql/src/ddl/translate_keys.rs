@@ -118,6 +118,13 @@ impl Text<'_> {
         begin..end.min(self.tokens.len())
     }
 
+    /// The number in the parentheses behind a word; 0 without one.
+    fn decimals(&self, at: usize) -> u8 {
+        let number = self.tokens.get(at + 2);
+        let number = number.filter(|_| self.is_symbol(at + 1, b'('));
+        number.map_or(0, |token| token.text(self.sql).parse().unwrap_or(0))
+    }
+
     fn needs_parentheses(&self, part: &Part, value: &Range<usize>) -> bool {
         let Some(first) = self.tokens.get(value.start).filter(|_| !value.is_empty()) else {
             return false;
@@ -130,7 +137,9 @@ impl Text<'_> {
             return true;
         }
         if self.is(value.start, &NOW) {
-            return !self.is(kind, &["DATETIME", "TIMESTAMP"]);
+            // MySQL's moment of now without parentheses has the decimals of its column.
+            return !self.is(kind, &["DATETIME", "TIMESTAMP"])
+                || self.decimals(kind) != self.decimals(value.start);
         }
         let word = first.kind == TokenKind::Word;
         let introducer = first.text(self.sql).starts_with('_');
