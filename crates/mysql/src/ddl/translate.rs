@@ -29,6 +29,7 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
     };
     let mut edits = Vec::new();
     let source = statement.dialect;
+    let hints = text.hints();
     let mut gone = Vec::new();
     for part in &parts {
         if source.mariadb {
@@ -42,7 +43,7 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
             edits.extend(text.column_reference(part));
         }
         if !source.mariadb && source.version < 80_016 {
-            edits.extend(text.check(part, &mut gone));
+            edits.extend(text.check(part, &hints, &mut gone));
         }
     }
     let mut scopes: Vec<Range<usize>> = parts.into_iter().map(|part| part.span).collect();
@@ -240,9 +241,16 @@ impl<'a> Text<'a> {
     }
 
     /// Before MySQL 8.0.16 a CHECK was read and forgotten. `gone` holds the clauses that are cut
-    /// out whole: the first one that stays must not keep a comma before it.
-    fn check(&self, part: &Part, gone: &mut Vec<Range<usize>>) -> Option<Edit> {
-        let check = self.find(part, &["CHECK"])?;
+    /// out whole. A hint goes with the comma behind it, where there is one.
+    fn check(
+        &self,
+        part: &Part,
+        hints: &[Range<usize>],
+        gone: &mut Vec<Range<usize>>,
+    ) -> Vec<Edit> {
+        let Some(check) = self.find(part, &["CHECK"]) else {
+            return Vec::new();
+        };
         if part.column {
             let named = check
                 .checked_sub(2)
@@ -250,28 +258,57 @@ impl<'a> Text<'a> {
             let bare = check
                 .checked_sub(1)
                 .filter(|at| self.is(*at, &["CONSTRAINT"]));
-            return self.cut(named.or(bare).unwrap_or(check)..self.behind(check + 1));
+            let begin = named.or(bare).unwrap_or(check);
+            return Vec::from_iter(self.cut(begin..self.behind(check + 1)));
         }
         if !self.is(part.span.start, &["CHECK", "CONSTRAINT"]) {
-            return None;
+            return Vec::new();
         }
         let mut cut = part.clause.clone();
-        if self.stays_before(cut.start, gone) {
-            cut.start -= 1;
-        } else if self.is_symbol(cut.end, b',') {
-            cut.end += 1;
+        let mut comma = None;
+        match self.comma_to_cut(cut.start, hints, gone) {
+            Some(before) if before + 1 == cut.start => cut.start = before,
+            Some(before) => comma = self.cut(before..before + 1),
+            None if self.is_symbol(cut.end, b',') => cut.end += 1,
+            None => {}
         }
         gone.push(part.clause.clone());
-        self.cut(cut)
+        comma.into_iter().chain(self.cut(cut)).collect()
     }
 
-    /// True where some clause of the list before token `at` is not cut out.
-    fn stays_before(&self, at: usize, gone: &[Range<usize>]) -> bool {
-        let Some(comma) = at.checked_sub(1).filter(|at| self.is_symbol(*at, b',')) else {
-            return false;
+    /// The comma before a clause at token `at`, and before hints there, where a clause before it stays.
+    fn comma_to_cut(
+        &self,
+        at: usize,
+        hints: &[Range<usize>],
+        gone: &[Range<usize>],
+    ) -> Option<usize> {
+        let before = |at: usize, clauses: &[Range<usize>]| {
+            let comma = at.checked_sub(1).filter(|at| self.is_symbol(*at, b','))?;
+            let found = clauses.iter().find(|clause| clause.end == comma);
+            Some((comma, found.map(|clause| clause.start)))
         };
-        let before = gone.iter().find(|clause| clause.end == comma);
-        before.is_none_or(|clause| self.stays_before(clause.start, gone))
+        let mut first = at;
+        while let Some((_, Some(start))) = before(first, hints) {
+            first = start;
+        }
+        let (comma, mut cut) = before(first, gone)?;
+        while let Some(start) = cut {
+            let both = [hints, gone].concat();
+            (_, cut) = before(start, &both)?;
+        }
+        Some(comma)
+    }
+
+    /// The clauses of an ALTER that are cut out as hints.
+    fn hints(&self) -> Vec<Range<usize>> {
+        if self.statement.kind != StatementKind::AlterTable {
+            return Vec::new();
+        }
+        let clauses = clauses(self.statement).into_iter();
+        clauses
+            .filter(|clause| self.is(clause.start, &["ALGORITHM", "LOCK"]))
+            .collect()
     }
 
     /// The first of these words in a part, outside of parentheses; not its name.
