@@ -23,13 +23,17 @@ pub fn rewrite_names(
 /// before it, and the `START TRANSACTION` of an atomic `CREATE TABLE ... SELECT`. `OR REPLACE`
 /// of a table goes too: where `or_replace` is set, the caller drops the old table first.
 pub fn strip_hints(sql: &str, statement: &Statement) -> String {
-    replace(sql, hint_edits(sql, statement))
+    let mut edits = hint_edits(sql, statement);
+    edits.extend(clause_edits(sql, statement, Vec::new()));
+    replace(sql, edits)
 }
 
 /// The statement as it is to run on the target: both edits at once, and what another MySQL would
 /// take in another sense said so that it does not.
 pub fn carried(sql: &str, statement: &Statement, map: &dyn Fn(&TableName) -> TableName) -> String {
     let mut edits = hint_edits(sql, statement);
+    let forgotten = translate::forgotten(sql, statement);
+    edits.extend(clause_edits(sql, statement, forgotten));
     edits.extend(translate::edits(sql, statement));
     edits.extend(name_edits(statement, map));
     // Whether the content of a version comment is code was decided by the source.
@@ -87,7 +91,6 @@ fn hint_edits(sql: &str, statement: &Statement) -> Vec<Edit> {
         StatementKind::AlterTable => {
             cuts.extend(verb_words(sql, statement));
             cuts.extend(waits(sql, statement));
-            cuts.extend(alter_hints(sql, statement));
         }
         StatementKind::CreateIndex | StatementKind::DropIndex => {
             cuts.extend(verb_words(sql, statement));
@@ -202,40 +205,56 @@ fn hint_at(sql: &str, tokens: &[Token], at: usize) -> Option<Range<usize>> {
     (tokens.get(value)?.kind == TokenKind::Word).then_some(at..value + 1)
 }
 
-/// Hints that are clauses of their own, each run of them with one comma beside it.
-fn alter_hints(sql: &str, statement: &Statement) -> Vec<Range<usize>> {
+/// Cuts whole clauses out of their lists: those that the source forgot, and the hints of an ALTER.
+fn clause_edits(sql: &str, statement: &Statement, forgotten: Vec<Range<usize>>) -> Vec<Edit> {
     let tokens = &statement.tokens;
-    let mut cuts = Vec::new();
-    let mut at = statement.body;
-    while at < tokens.len() {
-        let begins = at == statement.body || tokens[at - 1].is_symbol(b',');
-        let Some(first) = hint_at(sql, tokens, at).filter(|_| begins && depth_at(tokens, at) == 0)
-        else {
-            at += 1;
-            continue;
+    let hints = alter_hints(sql, statement);
+    let mut gone = [hints.clone(), forgotten].concat();
+    gone.sort_by_key(|clause| clause.start);
+    let cuts = gone.iter().zip(with_commas(tokens, &gone));
+    cuts.filter_map(|(clause, cut)| {
+        let bytes = if hints.contains(clause) {
+            cut_bytes(sql, tokens, cut)?
+        } else {
+            tokens.get(cut.start)?.start..tokens.get(cut.end.checked_sub(1)?)?.end
         };
-        let mut run = first;
-        while tokens
-            .get(run.end)
-            .is_some_and(|token| token.is_symbol(b','))
-        {
-            match hint_at(sql, tokens, run.end + 1) {
-                Some(next) => run.end = next.end,
-                None => break,
-            }
-        }
-        at = run.end;
-        if tokens
-            .get(run.end)
-            .is_some_and(|token| token.is_symbol(b','))
-        {
-            run.end += 1;
-        } else if run.start > statement.body {
-            run.start -= 1;
-        }
-        cuts.push(run);
+        Some((bytes, String::new()))
+    })
+    .collect()
+}
+
+/// Each clause with its comma: the one before it where a clause before it stays, else the one behind.
+fn with_commas(tokens: &[Token], gone: &[Range<usize>]) -> Vec<Range<usize>> {
+    let is_comma = |at: usize| tokens.get(at).is_some_and(|token| token.is_symbol(b','));
+    let mut cuts = Vec::new();
+    let mut last: Option<(usize, bool)> = None;
+    for clause in gone {
+        let comma = clause.start.checked_sub(1).filter(|at| is_comma(*at));
+        let stays_before = match last {
+            Some((end, stays)) if Some(end) == comma => stays,
+            _ => comma.is_some(),
+        };
+        last = Some((clause.end, stays_before));
+        cuts.push(if stays_before {
+            clause.start - 1..clause.end
+        } else {
+            clause.start..clause.end + usize::from(is_comma(clause.end))
+        });
     }
     cuts
+}
+
+/// Hints that are clauses of their own.
+fn alter_hints(sql: &str, statement: &Statement) -> Vec<Range<usize>> {
+    if statement.kind != StatementKind::AlterTable {
+        return Vec::new();
+    }
+    let tokens = &statement.tokens;
+    let begins = |at: usize| at == statement.body || tokens[at - 1].is_symbol(b',');
+    (statement.body..tokens.len())
+        .filter(|at| begins(*at) && depth_at(tokens, *at) == 0)
+        .filter_map(|at| hint_at(sql, tokens, at))
+        .collect()
 }
 
 fn depth_at(tokens: &[Token], at: usize) -> i32 {

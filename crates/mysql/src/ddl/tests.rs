@@ -541,7 +541,7 @@ fn clauses_without_effect_at_the_source_go() {
     check_carried(
         old,
         "ALTER TABLE t ADD b int, LOCK=SHARED, ADD CHECK (a > 0)",
-        "ALTER TABLE t ADD b int ",
+        "ALTER TABLE t ADD b int",
     );
     check_carried(
         old,
@@ -551,7 +551,7 @@ fn clauses_without_effect_at_the_source_go() {
     check_carried(
         old,
         "ALTER TABLE t ADD b int, ADD CHECK (a > 0), LOCK=SHARED, ADD CHECK (a > 1)",
-        "ALTER TABLE t ADD b int ",
+        "ALTER TABLE t ADD b int",
     );
     check_carried(
         old,

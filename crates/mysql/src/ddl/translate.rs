@@ -11,6 +11,27 @@ use super::statement::{Statement, StatementKind};
 use std::ops::Range;
 use wherry_model::name::quote;
 
+/// The clauses that had no effect at the source, as ranges of tokens without their commas: before
+/// MySQL 8.0.16 a CHECK was read and forgotten.
+pub(super) fn forgotten(sql: &str, statement: &Statement) -> Vec<Range<usize>> {
+    if !forgets_checks(statement) {
+        return Vec::new();
+    }
+    let text = Text::new(sql, statement);
+    let parts = match statement.kind {
+        StatementKind::CreateTable | StatementKind::CreateTableSelect => text.created(),
+        StatementKind::AlterTable => text.altered(),
+        _ => return Vec::new(),
+    };
+    let checks = parts.into_iter().filter(|part| text.is_check(part));
+    checks.map(|part| part.clause).collect()
+}
+
+fn forgets_checks(statement: &Statement) -> bool {
+    let source = statement.dialect;
+    !source.mariadb && source.version < 80_016
+}
+
 /// Edits of one statement, in no order.
 pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
     let text = Text::new(sql, statement);
@@ -29,8 +50,6 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
     };
     let mut edits = Vec::new();
     let source = statement.dialect;
-    let hints = text.hints();
-    let mut gone = Vec::new();
     for part in &parts {
         if source.mariadb {
             edits.extend(text.json(part));
@@ -42,8 +61,8 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
         if !source.mariadb && source.version < 90_000 {
             edits.extend(text.column_reference(part));
         }
-        if !source.mariadb && source.version < 80_016 {
-            edits.extend(text.check(part, &hints, &mut gone));
+        if forgets_checks(statement) {
+            edits.extend(text.column_check(part));
         }
     }
     let mut scopes: Vec<Range<usize>> = parts.into_iter().map(|part| part.span).collect();
@@ -240,75 +259,23 @@ impl<'a> Text<'a> {
         self.cut(begin..end.min(part.span.end))
     }
 
-    /// Before MySQL 8.0.16 a CHECK was read and forgotten. `gone` holds the clauses that are cut
-    /// out whole. A hint goes with the comma behind it, where there is one.
-    fn check(
-        &self,
-        part: &Part,
-        hints: &[Range<usize>],
-        gone: &mut Vec<Range<usize>>,
-    ) -> Vec<Edit> {
-        let Some(check) = self.find(part, &["CHECK"]) else {
-            return Vec::new();
-        };
-        if part.column {
-            let named = check
-                .checked_sub(2)
-                .filter(|at| self.is(*at, &["CONSTRAINT"]));
-            let bare = check
-                .checked_sub(1)
-                .filter(|at| self.is(*at, &["CONSTRAINT"]));
-            let begin = named.or(bare).unwrap_or(check);
-            return Vec::from_iter(self.cut(begin..self.behind(check + 1)));
-        }
-        if !self.is(part.span.start, &["CHECK", "CONSTRAINT"]) {
-            return Vec::new();
-        }
-        let mut cut = part.clause.clone();
-        let mut comma = None;
-        match self.comma_to_cut(cut.start, hints, gone) {
-            Some(before) if before + 1 == cut.start => cut.start = before,
-            Some(before) => comma = self.cut(before..before + 1),
-            None if self.is_symbol(cut.end, b',') => cut.end += 1,
-            None => {}
-        }
-        gone.push(part.clause.clone());
-        comma.into_iter().chain(self.cut(cut)).collect()
+    /// The CHECK inside a column definition.
+    fn column_check(&self, part: &Part) -> Option<Edit> {
+        let check = self.find(part, &["CHECK"]).filter(|_| part.column)?;
+        let named = check
+            .checked_sub(2)
+            .filter(|at| self.is(*at, &["CONSTRAINT"]));
+        let bare = check
+            .checked_sub(1)
+            .filter(|at| self.is(*at, &["CONSTRAINT"]));
+        self.cut(named.or(bare).unwrap_or(check)..self.behind(check + 1))
     }
 
-    /// The comma before a clause at token `at`, and before hints there, where a clause before it stays.
-    fn comma_to_cut(
-        &self,
-        at: usize,
-        hints: &[Range<usize>],
-        gone: &[Range<usize>],
-    ) -> Option<usize> {
-        let before = |at: usize, clauses: &[Range<usize>]| {
-            let comma = at.checked_sub(1).filter(|at| self.is_symbol(*at, b','))?;
-            let found = clauses.iter().find(|clause| clause.end == comma);
-            Some((comma, found.map(|clause| clause.start)))
-        };
-        let mut first = at;
-        while let Some((_, Some(start))) = before(first, hints) {
-            first = start;
-        }
-        let (comma, mut cut) = before(first, gone)?;
-        while let Some(start) = cut {
-            let both = [hints, gone].concat();
-            (_, cut) = before(start, &both)?;
-        }
-        Some(comma)
-    }
-
-    /// The clauses of an ALTER that are cut out as hints.
-    fn hints(&self) -> Vec<Range<usize>> {
-        if self.statement.kind != StatementKind::AlterTable {
-            return Vec::new();
-        }
-        let clauses = clauses(self.statement).into_iter();
-        clauses
-            .filter(|clause| self.is(clause.start, &["ALGORITHM", "LOCK"]))
-            .collect()
+    /// True for a CHECK that is a clause of its own.
+    fn is_check(&self, part: &Part) -> bool {
+        !part.column
+            && self.is(part.span.start, &["CHECK", "CONSTRAINT"])
+            && self.find(part, &["CHECK"]).is_some()
     }
 
     /// The first of these words in a part, outside of parentheses; not its name.
