@@ -26,4 +26,5 @@ mod remodel;
 mod roads;
 mod rules;
 mod runner;
+mod seeds;
 mod takeover;

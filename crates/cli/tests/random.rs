@@ -5,6 +5,7 @@
 //! on, and prints every seed with its result.
 
 use crate::runner::{Running, Wherry};
+use crate::seeds;
 use std::time::{Duration, Instant};
 use wherry_testkit::{Churn, ChurnOptions, Flavour, Random, Server, ServerOptions, compare};
 
@@ -104,45 +105,16 @@ async fn churn(plan: Plan) -> String {
     )
 }
 
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 async fn travel(flavour: Flavour) {
-    let soak = std::env::var_os("WHERRY_SOAK").is_some();
-    let first = setting("WHERRY_RANDOM_SEED").unwrap_or_else(Random::fresh_seed);
-    let seconds = setting("WHERRY_RANDOM_SECONDS").unwrap_or(30);
-    let seeds = if soak {
-        setting("WHERRY_RANDOM_SEEDS").unwrap_or(1)
-    } else {
-        1
-    };
-    let mut failed = Vec::new();
-    for seed in (0..seeds).map(|number| first.wrapping_add(number)) {
-        let plan = Plan {
+    seeds::each(&format!("random program from {flavour:?}"), |seed, time| {
+        churn(Plan {
             flavour,
             seed,
-            length: if soak {
-                Length::Time(Duration::from_secs(seconds))
-            } else {
-                Length::Transactions(400)
-            },
-            kills: if soak { seed % 3 } else { 1 },
-        };
-        eprintln!("random program from {flavour:?}, seed {seed}");
-        match tokio::spawn(churn(plan)).await {
-            Ok(told) => eprintln!("seed {seed}: equal: {told}"),
-            Err(error) => {
-                drop(error);
-                eprintln!("seed {seed}: FAILED, see above");
-                failed.push(seed);
-            }
-        }
-    }
-    assert!(
-        failed.is_empty(),
-        "failed seeds from {flavour:?}: {failed:?}"
-    );
+            length: time.map_or(Length::Transactions(400), Length::Time),
+            kills: time.map_or(1, |_| seed % 3),
+        })
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

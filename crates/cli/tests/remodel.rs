@@ -6,6 +6,7 @@
 //! each definition change.
 
 use crate::runner::{Running, Wherry};
+use crate::seeds;
 use std::time::{Duration, Instant};
 use wherry_testkit::{
     Flavour, REMODEL_DATABASES, Random, Remodel, RemodelOptions, Server, ServerOptions, compare,
@@ -143,45 +144,19 @@ async fn remodel(plan: Plan) -> String {
     )
 }
 
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 async fn travel(flavour: Flavour) {
-    let soak = std::env::var_os("WHERRY_SOAK").is_some();
-    let first = setting("WHERRY_RANDOM_SEED").unwrap_or_else(Random::fresh_seed);
-    let seconds = setting("WHERRY_RANDOM_SECONDS").unwrap_or(30);
-    let seeds = if soak {
-        setting("WHERRY_RANDOM_SEEDS").unwrap_or(1)
-    } else {
-        1
-    };
-    let mut failed = Vec::new();
-    for seed in (0..seeds).map(|number| first.wrapping_add(number)) {
-        let plan = Plan {
-            flavour,
-            seed,
-            length: if soak {
-                Length::Time(Duration::from_secs(seconds))
-            } else {
-                Length::Definitions(60)
-            },
-            kills: if soak { seed % 4 } else { 1 },
-        };
-        eprintln!("random definitions from {flavour:?}, seed {seed}");
-        match tokio::spawn(remodel(plan)).await {
-            Ok(told) => eprintln!("seed {seed}: equal: {told}"),
-            Err(error) => {
-                drop(error);
-                eprintln!("seed {seed}: FAILED, see above");
-                failed.push(seed);
-            }
-        }
-    }
-    assert!(
-        failed.is_empty(),
-        "failed seeds from {flavour:?}: {failed:?}"
-    );
+    seeds::each(
+        &format!("random definitions from {flavour:?}"),
+        |seed, time| {
+            remodel(Plan {
+                flavour,
+                seed,
+                length: time.map_or(Length::Definitions(60), Length::Time),
+                kills: time.map_or(1, |_| seed % 4),
+            })
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
