@@ -85,6 +85,17 @@ async fn kill_and_go_on(
     running
 }
 
+/// True for progress that tells of a stream behind its end, where `verify` can begin. The message
+/// that says so may be followed by another one before it is shown.
+fn is_behind_end(line: &serde_json::Value) -> bool {
+    let place = |name: &str| {
+        let text = line["stream"][name].as_str().unwrap_or_default();
+        let (file, offset) = text.split([' ', ',']).next()?.split_once(':')?;
+        Some((file.to_owned(), offset.parse::<u64>().ok()?))
+    };
+    line["phase"] == "stream" && place("end").is_some() && place("position") >= place("end")
+}
+
 async fn remodel(plan: Plan) -> String {
     let source = start(plan.flavour, plan.seed).await;
     let target = start(Flavour::MySql97, plan.seed).await;
@@ -101,7 +112,6 @@ async fn remodel(plan: Plan) -> String {
     let mut random = Random::new(plan.seed);
     let program = Remodel::start(&url, &options);
     program.wait_for(5).await.expect("changes before the start");
-    let begun = Instant::now();
     let running = wherry.start(&["run"]);
     running.hear("the load", |line| {
         line["phase"] == "load" || line["phase"] == "stream"
@@ -112,6 +122,7 @@ async fn remodel(plan: Plan) -> String {
     program.hold_definitions(true);
     running.hear("the stream", |line| line["phase"] == "stream");
     program.hold_definitions(false);
+    let begun = Instant::now();
     let running = kill_and_go_on(&wherry, running, &mut random, plan.kills).await;
     match plan.length {
         Length::Definitions(count) => program.wait_for(count).await.expect("changes go on"),
@@ -124,6 +135,7 @@ async fn remodel(plan: Plan) -> String {
     let (kinds, rows) = (program.kinds(), program.rows());
     let definitions = program.definitions();
     program.stop().await.expect("writers end");
+    running.hear("the end of the replay", is_behind_end);
     let verified = wherry.finish(&["verify"]);
     let lost = losses(&source, &target).await;
     assert!(lost.is_empty(), "nothing is lost: {lost:#?}");
