@@ -5,6 +5,7 @@
 
 mod attributes;
 mod definitions;
+mod definitions_56;
 mod disk;
 mod exact;
 mod json;

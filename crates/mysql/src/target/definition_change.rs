@@ -12,7 +12,7 @@ use super::state::View;
 use super::store::{Dialect, StoredTable, checkpoint_texts};
 use super::transaction::CommitError;
 use crate::ddl::definition::Definition;
-use crate::ddl::{Context, Settled, Statement, classify, settle};
+use crate::ddl::{Context, Settled, Statement, classify, converts_nothing, settle};
 use crate::session::SessionError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -197,8 +197,12 @@ impl Inner {
                     Dialect::Target => self.dialect().await?,
                 };
                 let context = Context::new(&table.name.database, dialect);
-                let definition = Definition::parse(&table.definition, &context);
-                Some(definition.map_err(|error| Fault::from(error).table(&table.name))?)
+                let definition = Definition::parse(&table.definition, &context)
+                    .map_err(|error| Fault::from(error).table(&table.name))?;
+                if converts_nothing(&ddl.statement, &statement, &definition, dialect) {
+                    return Ok(None);
+                }
+                Some(definition)
             }
             _ => None,
         };

@@ -22,6 +22,10 @@ use wherry_model::{Ddl, Fault, Table, TableName};
 const LOCK_TRIES_MAX: u32 = 60;
 const LOCK_STEP_SECONDS: u64 = 5;
 
+/// Modes under which a server refuses zero dates. The second one stands for a list of modes, which
+/// are in the binlog beside it.
+const FORBIDS_ZERO_DATES: [&str; 2] = ["NO_ZERO_DATE", "TRADITIONAL"];
+
 /// The name of the copy that a `LIKE` points to; its own could be the new table's.
 const LIKE_NAME: &str = "wherry_like";
 
@@ -303,12 +307,15 @@ pub(super) async fn apply_session(
 ) -> Result<(), Fault> {
     let mut settings = vec!["foreign_key_checks=0".to_owned()];
     // What an older source does not log comes first, so that what is logged wins.
-    let unlogged = Dialect::from(source).unlogged_settings();
+    let dialect = Dialect::from(source);
+    let unlogged = dialect.unlogged_settings();
     settings.extend(unlogged.iter().map(|setting| (*setting).to_owned()));
     if let Some(bits) = state.sql_mode {
+        // What the source accepted is in the binlog, so the target need not forbid more.
+        let lifted = |name: &str| dialect.adds_zero_dates() && FORBIDS_ZERO_DATES.contains(&name);
         let modes: Vec<&str> = sql_mode_names(bits, source.is_mariadb())
             .into_iter()
-            .filter(|mode| mode.accepted)
+            .filter(|mode| mode.accepted && !lifted(mode.name))
             .map(|mode| mode.name)
             .collect();
         settings.push(format!("sql_mode='{}'", modes.join(",")));

@@ -114,6 +114,12 @@ impl ColumnParts {
             .to_ascii_lowercase()
     }
 
+    /// True where the type has a character set.
+    pub fn has_text(&self) -> bool {
+        let name = self.type_name();
+        name.ends_with("char") || name.ends_with("text") || matches!(name.as_str(), "enum" | "set")
+    }
+
     pub fn render(&self) -> String {
         let mut out = quote(&self.name);
         for attribute in &self.attributes {

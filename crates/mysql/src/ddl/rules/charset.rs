@@ -58,7 +58,7 @@ pub(crate) fn charset_at(charset: &str, to: Dialect) -> String {
 }
 
 /// The collation in lower case, with the wanted spelling of `utf8mb3`.
-pub(super) fn collation_name(collation: &str, utf8mb3: bool) -> String {
+pub(in crate::ddl) fn collation_name(collation: &str, utf8mb3: bool) -> String {
     let lower = collation.to_ascii_lowercase();
     let (old, new) = if utf8mb3 {
         ("utf8_", "utf8mb3_")

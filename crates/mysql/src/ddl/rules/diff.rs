@@ -83,10 +83,7 @@ impl<'a> Side<'a> {
             "type",
             normal::column_type(&without_width(parts.column_type()), self.dialect),
         );
-        let has_charset = type_name.ends_with("char")
-            || type_name.ends_with("text")
-            || matches!(type_name.as_str(), "enum" | "set");
-        if has_charset {
+        if parts.has_text() {
             means.insert("collation", self.collation(&parts));
         }
         let required = parts.has(AttributeKind::NotNull) || self.in_primary_key(&parts.name);

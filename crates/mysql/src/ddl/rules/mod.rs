@@ -27,7 +27,7 @@ use wherry_model::TableName;
 use wherry_model::name::quote;
 use wherry_model::task::EngineRule;
 
-pub(super) use charset::default_collation;
+pub(super) use charset::{collation_name, default_collation};
 pub use database::database;
 pub use diff::diff;
 pub use engine::X_ENGINE;

@@ -1,0 +1,173 @@
+//! `CONVERT TO CHARACTER SET` that finds no column to convert.
+//!
+//! MySQL 5.6 takes such a statement for one that does nothing and leaves the table's default
+//! character set as it was, which later servers change. Pure; the caller knows the table.
+
+use super::alter::clauses;
+use super::definition::{AttributeKind, ColumnParts, Definition};
+use super::rules::{collation_name, default_collation};
+use super::statement::{Context, Dialect, Statement, StatementKind};
+use super::translate::{Text, forgotten};
+use std::ops::Range;
+
+/// True where the statement did nothing at its source. `before` is the table as it was, in the
+/// words of `dialect`.
+pub fn converts_nothing(
+    sql: &str,
+    statement: &Statement,
+    before: &Definition,
+    dialect: Dialect,
+) -> bool {
+    let is_alter = statement.kind == StatementKind::AlterTable;
+    if !is_alter || !statement.dialect.forgets_lone_conversions() {
+        return false;
+    }
+    let text = Text::new(sql, statement);
+    let mut clauses = clauses(statement);
+    let forgotten = forgotten(sql, statement);
+    clauses.retain(|clause| !forgotten.contains(clause) && !text.only_says_how(clause));
+    let [conversion] = clauses.as_slice() else {
+        return false;
+    };
+    if !text.is(conversion.start, &["CONVERT"]) {
+        return false;
+    }
+    let wanted = text.wanted_collation(conversion);
+    let all = collations(before, dialect);
+    all.iter().all(|found| found.is_some() && *found == wanted)
+}
+
+impl Text<'_> {
+    /// `LOCK` and `ALGORITHM`, but not the one that copies the table and with it its default.
+    fn only_says_how(&self, clause: &Range<usize>) -> bool {
+        let copies = clause.clone().any(|at| self.is(at, &["COPY"]));
+        self.is(clause.start, &["LOCK"]) || (self.is(clause.start, &["ALGORITHM"]) && !copies)
+    }
+
+    /// `None` where it is that of the database.
+    fn wanted_collation(&self, conversion: &Range<usize>) -> Option<String> {
+        let behind = |words: &[&str]| {
+            let at = conversion.clone().find(|at| self.is(*at, words))? + 1;
+            let token = self.tokens.get(at).filter(|_| at < conversion.end)?;
+            Some(token.name(self.sql))
+        };
+        if let Some(collation) = behind(&["COLLATE"]) {
+            return Some(collation_name(&collation, true));
+        }
+        let charset = behind(&["SET", "CHARSET"])?;
+        default_collation(&charset, self.statement.dialect)
+    }
+}
+
+/// The collation of each column with text.
+fn collations(table: &Definition, dialect: Dialect) -> Vec<Option<String>> {
+    let own = match (table.option("COLLATE"), table.option("CHARSET")) {
+        (Some(collation), _) => Some(collation_name(collation, true)),
+        (None, Some(charset)) => default_collation(charset, dialect),
+        (None, None) => None,
+    };
+    let context = Context::new("", dialect);
+    let of_column = |parts: ColumnParts| match (
+        parts.value(AttributeKind::Collate),
+        parts.value(AttributeKind::Charset),
+    ) {
+        (Some(collation), _) => Some(collation_name(collation, true)),
+        (None, Some(charset)) => default_collation(charset, dialect),
+        (None, None) => own.clone(),
+    };
+    table
+        .columns
+        .iter()
+        .filter_map(|column| ColumnParts::parse(&column.text, &context))
+        .filter(ColumnParts::has_text)
+        .map(of_column)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ddl::classify;
+
+    const OLD: Dialect = Dialect::mysql(50_624);
+
+    fn check(columns: &str, options: &str, clauses: &str, expected: bool) {
+        let text =
+            format!("CREATE TABLE `t` (`id` int(11) NOT NULL{columns}) ENGINE=InnoDB {options}");
+        let context = Context::new("d", OLD);
+        let before = Definition::parse(&text, &context).expect("a definition");
+        let sql = format!("ALTER TABLE t {clauses}");
+        let statement = classify(&sql, &context);
+        assert_eq!(
+            converts_nothing(&sql, &statement, &before, OLD),
+            expected,
+            "{columns} {options}: {clauses}"
+        );
+    }
+
+    /// Each as MySQL 5.6.24 did it.
+    #[test]
+    fn a_lone_conversion_without_text_to_convert_does_nothing() {
+        let latin = "DEFAULT CHARSET=latin1";
+        let lone = "CONVERT TO CHARACTER SET utf8mb4";
+        check("", latin, lone, true);
+        check("", latin, "CONVERT TO CHARSET DEFAULT", true);
+        check(
+            "",
+            latin,
+            "LOCK = NONE, CONVERT TO CHARSET utf8mb4, ALGORITHM=DEFAULT",
+            true,
+        );
+        check(
+            "",
+            latin,
+            "CONVERT TO CHARSET utf8mb4, ADD CONSTRAINT c CHECK (id > 0)",
+            true,
+        );
+        check(
+            "",
+            latin,
+            "CONVERT TO CHARSET utf8mb4, ALGORITHM=COPY",
+            false,
+        );
+        check("", latin, "CONVERT TO CHARSET utf8mb4, ADD x INT", false);
+        check("", latin, "CONVERT TO CHARSET utf8mb4, COMMENT 'x'", false);
+        check("", latin, "CONVERT TO CHARSET utf8mb4, DISABLE KEYS", false);
+        check("", latin, "DEFAULT CHARSET utf8mb4", false);
+        let text = ", `v` varchar(10) CHARACTER SET utf8mb4, `e` enum('a') CHARACTER SET utf8mb4";
+        check(text, latin, lone, true);
+        check(
+            text,
+            latin,
+            "CONVERT TO CHARSET utf8mb4 COLLATE utf8mb4_general_ci",
+            true,
+        );
+        check(
+            text,
+            latin,
+            "CONVERT TO CHARSET utf8mb4 COLLATE utf8mb4_bin",
+            false,
+        );
+        check(text, latin, "CONVERT TO CHARSET DEFAULT", false);
+        check(", `v` varchar(10)", latin, lone, false);
+        check(", `v` varchar(10)", "DEFAULT CHARSET=utf8mb4", lone, true);
+        check(", `v` blob", latin, lone, true);
+        let bin = "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+        check(", `v` varchar(10)", bin, lone, false);
+    }
+
+    #[test]
+    fn later_servers_change_the_default() {
+        let text = "CREATE TABLE `t` (`id` int NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=latin1";
+        let context = Context::new("d", Dialect::mysql(90_700));
+        let before = Definition::parse(text, &context).expect("a definition");
+        let sql = "ALTER TABLE t CONVERT TO CHARSET utf8mb4";
+        let statement = classify(sql, &context);
+        assert!(!converts_nothing(
+            sql,
+            &statement,
+            &before,
+            statement.dialect
+        ));
+    }
+}
