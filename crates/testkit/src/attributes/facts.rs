@@ -44,6 +44,12 @@ fn text(row: &Row, at: usize) -> String {
     row.get(at).cloned().flatten().unwrap_or_default()
 }
 
+/// 9.7 prints conditions of CHECKs here with each byte of their UTF-8 as a letter of its own.
+fn bytes_as_letters(printed: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = printed.chars().map(|one| u8::try_from(one).ok()).collect();
+    String::from_utf8(bytes?).ok()
+}
+
 impl Book<'_> {
     async fn rows(&self, columns: &str, view: &str, schema: &str, order: &str) -> Result<Vec<Row>> {
         let sql = format!(
@@ -282,7 +288,11 @@ impl Book<'_> {
             ),
         };
         for row in self.server.rows(&sql).await? {
-            let fact = format!("check {}", plain(&text(&row, 1)));
+            let mut condition = text(&row, 1);
+            if self.flavour == Flavour::MySql97 {
+                condition = bytes_as_letters(&condition).unwrap_or(condition);
+            }
+            let fact = format!("check {}", plain(&condition));
             self.note(&text(&row, 0), fact, text(&row, 2));
             if self.flavour == Flavour::MySql97 {
                 self.note(
