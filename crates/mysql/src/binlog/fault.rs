@@ -5,7 +5,7 @@ use super::event::EventError;
 use super::plan::PlanError;
 use wherry_model::{Fault, Position, TableName};
 
-const RESYNCHRONISE: &str = "Remove the cause, then load the table again in a new task.";
+const RESYNCHRONISE: &str = "Remove the cause, then load the table anew: `wherry resync`.";
 
 pub(super) fn event(error: EventError, position: &Position) -> Fault {
     match &error {
@@ -142,17 +142,17 @@ pub(super) fn decode(error: DecodeError, table: &TableName) -> Fault {
     let (code, hint) = match &error {
         DecodeError::PartialImage => (
             "BIN-012",
-            "Set `binlog_row_image = FULL` at the source for every session, then load the table again in a new task.",
+            "Set `binlog_row_image = FULL` at the source for every session, then load the table anew: `wherry resync`.",
         ),
         DecodeError::ColumnCount { .. } => ("BIN-011", RESYNCHRONISE),
         DecodeError::Damaged | DecodeError::UnknownLabel => ("BIN-019", RESYNCHRONISE),
         DecodeError::PartialUpdate { .. } => (
             "BIN-013",
-            "Set `binlog_row_value_options = ''` at the source for every session, then load the table again in a new task.",
+            "Set `binlog_row_value_options = ''` at the source for every session, then load the table anew: `wherry resync`.",
         ),
         DecodeError::Document { .. } => (
             "BIN-030",
-            "Write these documents anew at the source with values that JSON has, like strings in place of binary ones, then load the table again in a new task.",
+            "Write these documents anew at the source with values that JSON has, like strings in place of binary ones, then load the table anew: `wherry resync`.",
         ),
     };
     Fault::operator(code, format!("a row event of {table} cannot be carried"))
@@ -166,7 +166,7 @@ pub(super) fn statement_format(table: &TableName, position: &Position) -> Fault 
         "BIN-014",
         format!("{table} was changed by a statement that is logged as text behind {position}"),
     )
-    .hint("Set `binlog_format = ROW` at the source for every session, then load the table again in a new task.")
+    .hint("Set `binlog_format = ROW` at the source for every session, then load the table anew: `wherry resync`.")
     .table(table)
 }
 
@@ -181,7 +181,7 @@ pub(super) fn unreadable_statement(database: &str, position: &Position) -> Fault
 pub(super) fn compressed_rows(table: &TableName) -> Fault {
     Fault::operator("BIN-016", format!("row events of {table} are compressed"))
         .hint(
-            "Set `log_bin_compress = OFF` at the source, then load the table again in a new task.",
+            "Set `log_bin_compress = OFF` at the source, then load the table anew: `wherry resync`.",
         )
         .table(table)
 }
