@@ -389,3 +389,54 @@ async fn a_paused_table_goes_on_from_its_place() {
     );
     running.stop();
 }
+
+/// A definition that Wherry does not carry stops its table; the others are compared and loaded anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_table_hinders_no_other() {
+    let (source, target) = (
+        server(Flavour::MySql97).await,
+        server(Flavour::MySql97).await,
+    );
+    source
+        .sql(
+            "CREATE DATABASE shop; CREATE TABLE shop.good (id INT PRIMARY KEY, v INT);
+             CREATE TABLE shop.odd (id INT PRIMARY KEY, v INT);
+             INSERT INTO shop.good VALUES (1, 1); INSERT INTO shop.odd VALUES (1, 1)",
+        )
+        .await
+        .expect("tables");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql("ALTER TABLE shop.odd ENGINE = BLACKHOLE; INSERT INTO shop.good VALUES (2, 2)")
+        .await
+        .expect("an engine that nobody reads");
+    let stopped = "SELECT COUNT(*) FROM wherry.table_state WHERE stopped IS NOT NULL";
+    becomes(&target, stopped, "1", &running).await;
+    becomes(&target, "SELECT COUNT(*) FROM shop.good", "2", &running).await;
+    let verified = wherry.finish(&["verify"]);
+    assert_eq!(verified.error_code(), "", "{}", verified.stderr);
+    let told = format!("{:?}", verified.lines);
+    assert!(
+        told.contains("`shop`.`good`") && told.contains("`shop`.`odd`"),
+        "{told}"
+    );
+    target
+        .sql("DELETE FROM shop.good WHERE id = 1")
+        .await
+        .expect("damage");
+    running.stop();
+    wherry
+        .finish(&["resync", "shop.good", "shop.odd"])
+        .expect_code(0);
+    let running = wherry.start(&["run"]);
+    joined(&target, "shop.good", &running).await;
+    assert_eq!(
+        target.rows("SELECT * FROM shop.good").await.expect("rows"),
+        source.rows("SELECT * FROM shop.good").await.expect("rows")
+    );
+    let refused = "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = 'odd' AND stopped LIKE '%SRC-010%'";
+    becomes(&target, refused, "1", &running).await;
+    running.stop();
+}

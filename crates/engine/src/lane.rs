@@ -247,6 +247,24 @@ fn for_table(fault: &Fault, table: &TableName) -> Fault {
         .table(table)
 }
 
+/// Stops those of these tables that the plan refuses, and takes them out of `states`.
+pub(crate) async fn stop_refused(
+    target: &dyn Target,
+    board: &Board,
+    plan: &Plan,
+    states: &mut Vec<TableState>,
+) -> Result<(), Fault> {
+    for state in states.iter() {
+        let name = &state.table.name;
+        if let Some(fault) = plan.catalog.refusal(name) {
+            let fault = for_table(fault, name);
+            stop_table(target, board, name, &fault, &state.start).await?;
+        }
+    }
+    states.retain(|state| plan.catalog.refusal(&state.table.name).is_none());
+    Ok(())
+}
+
 /// Stops the tables of a family that is not in the lane as a whole, and takes them out of
 /// `states`: cascades would be missing between its parts.
 pub(crate) async fn stop_torn_family(

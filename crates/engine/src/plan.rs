@@ -26,6 +26,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Errors: the first selected table that cannot be carried.
+    pub fn whole(mut self) -> Result<Plan, Fault> {
+        self.catalog = self.catalog.whole()?;
+        Ok(self)
+    }
+
     /// The state that each table begins with.
     pub fn states(&self) -> Vec<TableState> {
         let state = |table: &Table| TableState {

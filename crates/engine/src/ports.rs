@@ -49,7 +49,7 @@ pub trait Source: RowReader {
 
     async fn precheck(&self, selection: &SelectSpec) -> Result<Vec<CheckItem>, Fault>;
 
-    /// Databases and base tables of the selection. Refuses what this version cannot carry.
+    /// Databases and base tables of the selection; what this version cannot carry stands apart.
     async fn catalog(&self, selection: &SelectSpec) -> Result<Catalog, Fault>;
 
     /// A position at which every earlier change is surely visible to a read that begins later.
@@ -98,10 +98,29 @@ pub trait Source: RowReader {
     async fn set_read_only(&self, on: bool) -> Result<(), Fault>;
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Catalog {
     pub databases: Vec<DatabaseDefinition>,
     pub tables: Vec<Table>,
+    /// For each selected table that cannot be carried the reason; the fault names the table.
+    pub refused: Vec<Fault>,
+}
+
+impl Catalog {
+    /// Errors: the first table that cannot be carried.
+    pub fn whole(mut self) -> Result<Catalog, Fault> {
+        if self.refused.is_empty() {
+            return Ok(self);
+        }
+        Err(self.refused.swap_remove(0))
+    }
+
+    /// Why this table cannot be carried.
+    pub fn refusal(&self, table: &TableName) -> Option<&Fault> {
+        self.refused
+            .iter()
+            .find(|fault| fault.table_name() == Some(table))
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -93,7 +93,8 @@ impl Runner {
         let selection = &self.options.selection;
         let mut items = self.source.precheck(selection).await?;
         let failed = items.iter().any(|item| item.verdict == Verdict::Fail);
-        let catalog = match self.source.catalog(selection).await {
+        let catalog = self.source.catalog(selection).await;
+        let catalog = match catalog.and_then(Catalog::whole) {
             Ok(catalog) => catalog,
             // The source's own items already say why its catalog cannot be read.
             Err(_) if failed => Catalog::default(),
@@ -269,7 +270,9 @@ impl Runner {
     /// Reads start and catalog and stores the plan. Repeated from its beginning after a crash.
     async fn plan_phase(&self, task: &StoredTask, cancel: &CancellationToken) -> Result<(), Fault> {
         self.board.phase("plan");
-        let plan = stoppable(cancel, plan(self.source.as_ref(), &self.options.selection)).await?;
+        let plan = stoppable(cancel, plan(self.source.as_ref(), &self.options.selection))
+            .await?
+            .whole()?;
         self.target
             .set_checkpoint(&Checkpoint::at(plan.start.clone()))
             .await?;

@@ -90,6 +90,14 @@ impl Fault {
         self
     }
 
+    /// The table that it is about.
+    pub fn table_name(&self) -> Option<&TableName> {
+        match &self.scope {
+            Scope::Table(table) => Some(table),
+            Scope::Task => None,
+        }
+    }
+
     pub fn is_transient(&self) -> bool {
         self.class == Class::Transient
     }

@@ -3,7 +3,7 @@
 //! Writes only by the lane's view of the target, except that it opens the lane. Every step may be
 //! cut off anywhere and goes on, or begins again, from what is stored.
 
-use super::{LaneEnd, LaneOptions, stop_torn_family};
+use super::{LaneEnd, LaneOptions, stop_refused, stop_torn_family};
 use crate::load::Load;
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
@@ -124,10 +124,14 @@ impl Work {
     async fn open(
         &self,
         task: &StoredTask,
-        waiting: Vec<TableState>,
+        mut waiting: Vec<TableState>,
     ) -> Result<Option<Vec<TableState>>, Fault> {
         let before = task.checkpoint.as_ref().ok_or_else(no_task)?;
         let plan = plan(self.source.as_ref(), &self.selection).await?;
+        stop_refused(self.main.as_ref(), &self.board, &plan, &mut waiting).await?;
+        if waiting.is_empty() {
+            return Ok(None);
+        }
         for database in &plan.catalog.databases {
             self.main.create_database(database).await?;
         }
@@ -200,6 +204,11 @@ impl Work {
         self.main_passes(&end).await?;
         let task = self.main.stored().await?.ok_or_else(no_task)?;
         let is_known = |name: &TableName| task.tables.iter().any(|state| state.table.name == *name);
+        for fault in &catalog.refused {
+            if fault.table_name().is_some_and(|name| !is_known(name)) {
+                tracing::warn!(code = fault.code, "an added table is left out: {fault}");
+            }
+        }
         let added: Vec<TableState> = catalog
             .tables
             .into_iter()

@@ -11,7 +11,7 @@ mod jobs;
 use crate::family;
 use crate::lane;
 use crate::pipe::Budget;
-use crate::plan::{StartMoves, plan};
+use crate::plan::{Plan, StartMoves, plan};
 use crate::policy::stop_table;
 use crate::ports::{Source, Target};
 use crate::progress::Board;
@@ -180,22 +180,7 @@ impl Load {
 
     /// Plans and creates again what the DDL touched, with new starts.
     async fn restart(&self, moves: &StartMoves, tables: &[TableState]) -> Result<(), Fault> {
-        let fresh = plan(self.source.as_ref(), &self.selection).await?;
-        for database in &fresh.catalog.databases {
-            self.target.create_database(database).await?;
-        }
-        for old in tables {
-            let gone = !fresh
-                .catalog
-                .tables
-                .iter()
-                .any(|table| table.name == old.table.name);
-            if gone {
-                self.board
-                    .message(format!("table {} is gone at the source", old.table.name));
-                self.target.drop_table(&old.table.name).await?;
-            }
-        }
+        let (fresh, tables) = self.plan_again(tables).await?;
         let mut states = fresh.states();
         if self.beside {
             let is_mine = |name: &TableName| tables.iter().any(|old| old.table.name == *name);
@@ -249,6 +234,29 @@ impl Load {
             self.target.plan_table(&state).await?;
         }
         Ok(())
+    }
+
+    /// A new plan, and those of the tables that it does not refuse. What is gone at the source is dropped.
+    async fn plan_again(&self, tables: &[TableState]) -> Result<(Plan, Vec<TableState>), Fault> {
+        let mut fresh = plan(self.source.as_ref(), &self.selection).await?;
+        let mut tables = tables.to_vec();
+        if self.beside {
+            lane::stop_refused(self.target.as_ref(), &self.board, &fresh, &mut tables).await?;
+        } else {
+            fresh = fresh.whole()?;
+        }
+        for database in &fresh.catalog.databases {
+            self.target.create_database(database).await?;
+        }
+        for old in &tables {
+            let name = &old.table.name;
+            if !fresh.catalog.tables.iter().any(|table| table.name == *name) {
+                self.board
+                    .message(format!("table {name} is gone at the source"));
+                self.target.drop_table(name).await?;
+            }
+        }
+        Ok((fresh, tables))
     }
 
     /// What was loaded of an adopted table cannot be told from the target's own rows, so its load

@@ -144,6 +144,7 @@ impl Verify {
                 .target
                 .schema_diff(&catalog.databases, &catalog.tables)
                 .await?;
+            differences.extend(unreadable(&task, &catalog.refused));
             differences.extend(self.objects.diff().await?);
             looks += 1;
             let explained = differences
@@ -168,6 +169,30 @@ impl Verify {
         catalog.tables = catalog.tables.into_iter().filter_map(known).collect();
         Ok(catalog)
     }
+}
+
+/// Tables that are followed and whose definition at the source cannot be carried any more.
+fn unreadable(task: &StoredTask, refused: &[Fault]) -> Vec<SchemaDifference> {
+    let followed = |fault: &&Fault| {
+        let name = fault.table_name();
+        live(task).any(|state| Some(&state.table.name) == name)
+    };
+    let difference = |fault: &Fault| {
+        Some(SchemaDifference {
+            table: fault.table_name()?.clone(),
+            foreign_key: false,
+            description: format!(
+                "the source's definition cannot be carried: {}: {}",
+                fault.code, fault.message
+            ),
+            rule: None,
+        })
+    };
+    refused
+        .iter()
+        .filter(followed)
+        .filter_map(difference)
+        .collect()
 }
 
 fn live(task: &StoredTask) -> impl Iterator<Item = &TableState> {

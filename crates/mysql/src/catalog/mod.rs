@@ -13,7 +13,7 @@ pub(crate) use column_type::digits_in_parentheses;
 pub(crate) use family::cascade_of;
 pub use family::{ForeignKeyFact, cascades_are_logged, foreign_keys, mark_family};
 pub(crate) use lost::lost_texts;
-pub use refusal::refusals;
+pub use refusal::{carried, refusals};
 
 use crate::flavour::ServerVersion;
 use crate::literal::push_quoted;
@@ -92,6 +92,8 @@ impl Scope<'_> {
 pub struct Survey {
     pub tables: Vec<Table>,
     pub refused: Vec<Fault>,
+    /// What could be read of refused tables: enough to see what they are tied to.
+    pub drafts: Vec<Table>,
 }
 
 impl Survey {
@@ -128,15 +130,21 @@ pub async fn survey(session: &mut Session, scope: Scope<'_>) -> Result<Survey, F
     }
     let mut survey = Survey::default();
     for (name, draft) in drafts {
-        if let Some(fault) = draft.refused {
-            survey.refused.push(fault);
-            continue;
-        }
         // A table dropped meanwhile is left out, as if it had not been there at all.
-        let Some(definition) = definition_of(session, &name).await? else {
-            continue;
+        let definition = match (definition_of(session, &name).await, &draft.refused) {
+            (Ok(Some(definition)), _) => definition,
+            (Err(fault), None) => return Err(fault),
+            (Ok(None), None) => continue,
+            (_, Some(_)) => String::new(),
         };
-        survey.tables.push(finish(name, draft.table, definition));
+        let table = finish(name, draft.table, definition);
+        match draft.refused {
+            Some(fault) => {
+                survey.refused.push(fault);
+                survey.drafts.push(table);
+            }
+            None => survey.tables.push(table),
+        }
     }
     Ok(survey)
 }

@@ -134,18 +134,17 @@ impl Source for MysqlSource {
         let databases = catalog::read_databases(&mut session, &selection.databases).await?;
         let scope = Scope::Databases(&selection.databases);
         let found = catalog::survey(&mut session, scope).await?;
-        let mut tables = online::selected(found, selection).into_tables()?;
-        let foreign_keys = catalog::foreign_keys(&tables, session.version().into())?;
-        if !catalog::cascades_are_logged(&mut session).await? {
-            catalog::mark_family(&mut tables, &foreign_keys);
-        }
+        let found = online::selected(found, selection);
+        let logged = catalog::cascades_are_logged(&mut session).await?;
         let is_selected = |name: &TableName| selection.includes(name);
-        let mut refused = catalog::refusals(&tables, &foreign_keys, &is_selected);
-        if refused.is_empty() {
-            self.names.apply(&mut tables).await?;
-            return Ok(Catalog { databases, tables });
-        }
-        Err(refused.swap_remove(0))
+        let dialect = session.version().into();
+        let (mut tables, refused) = catalog::carried(found, dialect, logged, &is_selected)?;
+        self.names.apply(&mut tables).await?;
+        Ok(Catalog {
+            databases,
+            tables,
+            refused,
+        })
     }
 
     async fn start(&self) -> Result<Position, Fault> {

@@ -3,7 +3,7 @@
 use crate::catalog::Survey;
 use wherry_model::online::OnlineRole;
 use wherry_model::task::SelectSpec;
-use wherry_model::{CheckItem, Fault, Scope, TableName};
+use wherry_model::{CheckItem, Fault, TableName};
 
 /// How many names one item lists.
 const NAMES_MAX: usize = 20;
@@ -12,9 +12,10 @@ const NAMES_MAX: usize = 20;
 pub(super) fn selected(mut found: Survey, selection: &SelectSpec) -> Survey {
     let is_out = |name: &TableName| selection.online.leaves_out(name);
     found.tables.retain(|table| !is_out(&table.name));
+    found.drafts.retain(|table| !is_out(&table.name));
     found
         .refused
-        .retain(|fault| !table_of(fault).is_some_and(is_out));
+        .retain(|fault| !fault.table_name().is_some_and(is_out));
     found
 }
 
@@ -22,7 +23,7 @@ pub(super) fn selected(mut found: Survey, selection: &SelectSpec) -> Survey {
 pub(super) fn check(found: &Survey, selection: &SelectSpec) -> Option<CheckItem> {
     let tables = found.tables.iter().map(|table| &table.name);
     let names: Vec<&TableName> = tables
-        .chain(found.refused.iter().filter_map(table_of))
+        .chain(found.refused.iter().filter_map(Fault::table_name))
         .filter(|name| selection.online.role(name).is_some())
         .collect();
     let is_shadow =
@@ -59,13 +60,6 @@ pub(super) fn check(found: &Survey, selection: &SelectSpec) -> Option<CheckItem>
         ),
         fix,
     ))
-}
-
-fn table_of(fault: &Fault) -> Option<&TableName> {
-    match &fault.scope {
-        Scope::Table(name) => Some(name),
-        _ => None,
-    }
 }
 
 fn listed(names: &[&TableName]) -> String {

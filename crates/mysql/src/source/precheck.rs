@@ -125,7 +125,7 @@ fn failed(id: &'static str, fault: &Fault) -> CheckItem {
 /// A definition that is no SQL: MariaDB names a foreign key after its table, and prints a backtick in that as it is.
 fn unreadable_table(fault: &Fault) -> CheckItem {
     let mut item = failed("source-tables", fault);
-    if let wherry_model::Scope::Table(name) = &fault.scope {
+    if let Some(name) = fault.table_name() {
         item.evidence.push_str(&format!(" (table {name})"));
     }
     item
@@ -298,6 +298,7 @@ async fn of_tables(
     let Survey {
         mut tables,
         mut refused,
+        ..
     } = online::selected(found, selection);
     let foreign_keys = match catalog::foreign_keys(&tables, session.version().into()) {
         Ok(foreign_keys) => foreign_keys,

@@ -1,7 +1,7 @@
 //! The catalog of a table zoo, and what it refuses.
 
 use super::{FLAVOURS, control, source, start};
-use wherry_engine::ports::Source;
+use wherry_engine::ports::{Catalog, Source};
 use wherry_model::task::SelectSpec;
 use wherry_model::{Column, ColumnKind, Exactness, Scope as FaultScope, Table, TableName};
 use wherry_mysql::catalog::{Scope, read_table, read_tables, survey};
@@ -287,7 +287,11 @@ async fn refused(server: &Server, databases: &[&str]) -> Option<(&'static str, F
         databases: databases.iter().map(|&name| name.to_owned()).collect(),
         ..SelectSpec::default()
     };
-    match source(server).catalog(&selection).await {
+    match source(server)
+        .catalog(&selection)
+        .await
+        .and_then(Catalog::whole)
+    {
         Ok(_) => None,
         Err(fault) => {
             assert!(!fault.hint.is_empty());

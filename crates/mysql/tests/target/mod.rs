@@ -78,6 +78,7 @@ fn catalog_of(tables: &[Table]) -> Catalog {
     Catalog {
         databases: Vec::new(),
         tables: tables.to_vec(),
+        refused: Vec::new(),
     }
 }
 
