@@ -10,12 +10,16 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use wherry_engine::progress::Progress;
 use wherry_engine::state::StoredTask;
-use wherry_model::{Fault, Phase, RuleChange};
+use wherry_model::name::quote;
+use wherry_model::{Fault, Loss, Phase, RuleChange};
 
 /// How long the target may take over each question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A runner stores its progress once a second; older than this, something is wrong.
 const SILENCE_SECONDS_MAX: u64 = 10;
+
+/// Entries of the loss ledger that are shown.
+const LOSSES_SHOWN_MAX: usize = 10;
 
 /// Everything that was read.
 struct Seen {
@@ -28,6 +32,8 @@ struct Seen {
     statements: Vec<Statement>,
     /// What rules changed when databases and tables were made.
     rule_changes: Vec<RuleChange>,
+    /// What of the source the target does not have.
+    losses: Vec<Loss>,
 }
 
 pub async fn print(task: &Task, all: bool, output: Output) -> Result<(), Fault> {
@@ -51,6 +57,7 @@ async fn read(task: &Task) -> Result<Seen, Fault> {
         .hint("Check the name of the task and the target, or start it with `wherry run`.")
     })?;
     let rule_changes = answer("read the changes by rules", target.rule_changes()).await?;
+    let losses = answer("read the loss ledger", target.losses()).await?;
     let progress = answer("read the progress", target.progress()).await?;
     let age_seconds = progress.as_ref().map(|(age, _)| *age);
     let progress = progress.and_then(|(_, text)| serde_json::from_str(&text).ok());
@@ -68,6 +75,7 @@ async fn read(task: &Task) -> Result<Seen, Fault> {
         age_seconds,
         statements,
         rule_changes,
+        losses,
     })
 }
 
@@ -113,6 +121,7 @@ fn seen_json(seen: &Seen) -> Value {
                     "code": stopped.code,
                     "reason": stopped.reason,
                     "position": stopped.position.to_string(),
+                    "left": stopped.left,
                 })),
             })
         })
@@ -128,6 +137,7 @@ fn seen_json(seen: &Seen) -> Value {
         "progress": seen.progress,
         "statements": seen.statements,
         "rule_changes": seen.rule_changes,
+        "losses": seen.losses,
     })
 }
 
@@ -137,6 +147,7 @@ fn text(seen: &Seen, all: bool) -> String {
     push_figures(&mut lines, seen);
     push_tables(&mut lines, seen, all);
     push_rules(&mut lines, seen, all);
+    push_losses(&mut lines, seen, all);
     if let Some(progress) = &seen.progress {
         for pending in &progress.objects.pending {
             lines.push(format!("  pending  {pending}"));
@@ -212,7 +223,7 @@ fn push_figures(lines: &mut Vec<String>, seen: &Seen) {
 
 fn push_tables(lines: &mut Vec<String>, seen: &Seen, all: bool) {
     let states = &seen.stored.tables;
-    let stopped = states.iter().filter(|state| state.stopped.is_some());
+    let stopped = states.iter().filter(|state| state.is_in_trouble());
     let done = states
         .iter()
         .filter(|state| state.stage >= wherry_engine::state::TableStage::Copied)
@@ -280,6 +291,33 @@ fn push_rules(lines: &mut Vec<String>, seen: &Seen, all: bool) {
     }
 }
 
+/// What the user chose to leave out, the last of it where it is much.
+fn push_losses(lines: &mut Vec<String>, seen: &Seen, all: bool) {
+    // The others stand with their tables.
+    let is_shown = |loss: &&Loss| all || loss.chosen;
+    let losses: Vec<&Loss> = seen.losses.iter().filter(is_shown).collect();
+    let hidden = match all {
+        true => 0,
+        false => losses.len().saturating_sub(LOSSES_SHOWN_MAX),
+    };
+    if hidden > 0 {
+        lines.push(format!(
+            "  ledger   {} before these; --all lists them",
+            crate::figures::number(hidden as u64, "entry", "entries")
+        ));
+    }
+    for loss in &losses[hidden..] {
+        let object = match loss.table.table.as_str() {
+            "" => format!("database {}", quote(&loss.table.database)),
+            _ => loss.table.to_string(),
+        };
+        lines.push(format!(
+            "  ledger   {object} [{}]: {}, at {}",
+            loss.code, loss.reason, loss.position
+        ));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,6 +348,7 @@ mod tests {
                 reason: "partial JSON update".to_owned(),
                 position,
                 paused: None,
+                left: false,
             }),
             lane: None,
         };
@@ -336,7 +375,41 @@ mod tests {
                 since_seconds: 54,
             }],
             rule_changes: Vec::new(),
+            losses: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_was_left_out_is_shown() {
+        let loss = |number: usize, code: &str| Loss {
+            table: TableName::new("s", if number == 0 { "" } else { "a" }),
+            code: code.to_owned(),
+            chosen: code == "TGT-150",
+            reason: "`operations` leaves out create-index".to_owned(),
+            position: format!("bin.000002:{number}"),
+        };
+        let mut seen = seen();
+        seen.losses = (0..LOSSES_SHOWN_MAX + 2)
+            .map(|number| loss(number, "TGT-150"))
+            .collect();
+        seen.losses.push(loss(99, "TGT-040"));
+        let short = text(&seen, false);
+        assert!(short.contains("ledger   2 entries before these"), "{short}");
+        assert!(
+            short.contains(
+                "`s`.`a` [TGT-150]: `operations` leaves out create-index, at bin.000002:11"
+            ),
+            "{short}"
+        );
+        assert!(
+            !short.contains("TGT-040") && !short.contains("database `s`"),
+            "{short}"
+        );
+        let long = text(&seen, true);
+        assert!(
+            long.contains("TGT-040") && long.contains("ledger   database `s` [TGT-150]"),
+            "{long}"
+        );
     }
 
     #[test]

@@ -67,14 +67,21 @@ fn text(report: &Report) -> String {
         ));
     }
     for table in report.tables.iter().filter(|table| table.kept > 0) {
+        let what = match table.apart {
+            true => "only in the target, since `operations` left out what removed rows",
+            false => "of the target's own, kept by the policy",
+        };
         lines.push(format!(
-            "  {}: {} of the target's own, kept by the policy",
+            "  {}: {} {what}",
             table.table,
             number(table.kept, "row", "rows")
         ));
     }
     push_rows(&mut lines, &report.mismatches, report.mismatch_count);
     push_rows(&mut lines, &report.unsettled, report.unsettled_count);
+    for left in &report.left {
+        lines.push(format!("  not followed {}: {}", left.table, left.reason));
+    }
     for left_out in &report.left_out {
         lines.push(format!(
             "  left out {}: {}",
@@ -120,8 +127,9 @@ fn verdict(report: &Report) -> String {
     let kept: u64 = report.tables.iter().map(|table| table.kept).sum();
     if is_clean(report) && kept > 0 {
         return format!(
-            "equal but for {} that the policy `keep` left as the target had them",
-            number(kept, "row", "rows")
+            "equal but for {} that {} left as the target had them",
+            number(kept, "row", "rows"),
+            kept_by(report)
         );
     }
     if is_clean(report) {
@@ -148,6 +156,17 @@ fn verdict(report: &Report) -> String {
     format!("NOT equal: {}", parts.join(", "))
 }
 
+/// Which keys of the task file explain rows that are not equal.
+fn kept_by(report: &Report) -> &'static str {
+    let mut kept = report.tables.iter().filter(|table| table.kept > 0);
+    let (apart, policy): (Vec<_>, Vec<_>) = kept.by_ref().partition(|table| table.apart);
+    match (apart.is_empty(), policy.is_empty()) {
+        (false, true) => "`operations`",
+        (false, false) => "the policy `keep` and `operations`",
+        (true, _) => "the policy `keep`",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +180,7 @@ mod tests {
                 rows: 1500,
                 bytes: 2048,
                 kept: 0,
+                apart: false,
             }],
             seconds: 2,
             ..Report::default()
@@ -199,6 +219,10 @@ mod tests {
             )
         );
         assert!(is_clean(&report));
+        report.tables[0].apart = true;
+        let text = super::text(&report);
+        assert!(text.contains("2 rows only in the target, since `operations` left out"));
+        assert!(text.ends_with("2 rows that `operations` left as the target had them"));
     }
 
     #[test]

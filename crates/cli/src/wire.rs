@@ -71,6 +71,8 @@ pub struct Report {
     pub schema_differences: Vec<String>,
     pub schema_explained: Vec<String>,
     pub left_out: Vec<ReportLeftOut>,
+    /// Tables that are not followed because `operations` says so.
+    pub left: Vec<ReportLeftOut>,
     /// What rules changed when databases and tables were made.
     pub rule_changes: Vec<RuleChange>,
     pub seconds: u64,
@@ -84,6 +86,8 @@ pub struct ReportTable {
     pub bytes: u64,
     /// Rows that differ or stand only in the target, as the policy `keep` allows.
     pub kept: u64,
+    /// `kept` counts rows that a statement removed at the source which `operations` leaves out.
+    pub apart: bool,
 }
 
 /// One row by its key.
@@ -338,6 +342,7 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
             rows: table.rows,
             bytes: table.bytes,
             kept: table.kept,
+            apart: table.apart,
         });
     }
     for difference in &report.schema {
@@ -347,11 +352,12 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
             None => seen.schema_differences.push(text),
         }
     }
-    let left_out = report.left_out.iter().map(|(table, reason)| ReportLeftOut {
+    let listed = |(table, reason): &(TableName, String)| ReportLeftOut {
         table: table.to_string(),
         reason: reason.clone(),
-    });
-    seen.left_out.extend(left_out);
+    };
+    seen.left_out.extend(report.left_out.iter().map(listed));
+    seen.left.extend(report.left.iter().map(listed));
     seen
 }
 

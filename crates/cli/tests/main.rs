@@ -12,6 +12,7 @@ mod json;
 mod keep;
 mod kill;
 mod kill_ddl;
+mod kinds;
 mod lanes;
 mod matrix;
 mod names;

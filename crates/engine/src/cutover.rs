@@ -116,7 +116,7 @@ impl Cutover {
         let stopped: Vec<String> = task
             .tables
             .iter()
-            .filter(|state| state.stopped.is_some())
+            .filter(|state| state.is_in_trouble())
             .map(|state| state.table.name.to_string())
             .collect();
         if !stopped.is_empty() {
@@ -257,7 +257,7 @@ impl Cutover {
 
     async fn raise_counters(&self) -> Result<(), Fault> {
         let task = self.task().await?;
-        for state in &task.tables {
+        for state in task.tables.iter().filter(|state| state.is_followed()) {
             if !state
                 .table
                 .columns

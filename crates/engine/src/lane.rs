@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use wherry_model::{Class, Ddl, DdlKind, Fault, Position, Scope, TableName};
+use wherry_model::{Class, Ddl, DdlKind, Fault, Operation, Position, Scope, TableName};
 use work::Work;
 
 /// How long the main stream stands still for a lane that reads on to its place.
@@ -191,6 +191,16 @@ impl Lanes {
             let name = &state.table.name;
             let board = &self.work.board;
             board.message(format!("{name} is gone at the source"));
+            if !self.work.selection.carries(Operation::DropTable, name) {
+                let fault = Fault::operator(
+                    "LAN-010",
+                    format!("table {name} is gone at the source, and `operations` leaves out that it is dropped"),
+                )
+                .hint("Drop it in the target if it is not wanted, or let `operations` carry `drop-table` and load it anew.")
+                .table(name);
+                stop_table(self.work.main.as_ref(), board, name, &fault, &state.start).await?;
+                continue;
+            }
             self.work.main.drop_table(name).await?;
         }
         self.work.look_again();

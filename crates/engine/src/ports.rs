@@ -12,8 +12,8 @@ use std::sync::Arc;
 use wherry_model::name::quote;
 use wherry_model::task::{SchemaSpec, SelectSpec};
 use wherry_model::{
-    Change, CheckItem, Ddl, Fault, ObjectName, Phase, Position, Row, RuleChange, SchemaObject,
-    Table, TableName,
+    Change, CheckItem, Ddl, Fault, Loss, ObjectName, Phase, Position, Row, RuleChange,
+    SchemaObject, Table, TableName,
 };
 
 /// Reads rows of one side in key order, as canonical bytes.
@@ -372,6 +372,10 @@ pub trait Target: RowReader {
     /// What flavour rules changed when this task made databases and tables; needs no claim.
     async fn rule_changes(&self) -> Result<Vec<RuleChange>, Fault>;
 
+    /// What of the source the target does not have, in the order in which it was recorded; needs no
+    /// claim.
+    async fn losses(&self) -> Result<Vec<Loss>, Fault>;
+
     /// Sends every row of an exact table from a snapshot that also holds the checkpoint, and
     /// returns that checkpoint.
     async fn read_exact(&self, table: &Table, rows: &RowSender) -> Result<Checkpoint, Fault>;
@@ -427,6 +431,8 @@ pub enum DdlEffect {
     Gone(TableName),
     /// Wherry could not carry it; the table is stopped.
     Stopped(TableName, String),
+    /// The task leaves out what became of the table, which stays as it is in the target.
+    Left(TableName),
     /// The table is to be loaded anew, beside the stream; it waits for a lane.
     Restart(TableName),
 }

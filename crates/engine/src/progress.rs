@@ -179,7 +179,8 @@ impl Board {
                 shown.table = state.table.name.to_string();
                 shown.stage = state.stage.as_str().to_owned();
                 shown.rows_estimate = state.table.row_count_estimate;
-                shown.stopped = state.stopped.as_ref().map(|stopped| stopped.reason.clone());
+                let trouble = state.stopped.as_ref().filter(|stopped| !stopped.left);
+                shown.stopped = trouble.map(|stopped| stopped.reason.clone());
                 shown.lane = state.lane.as_ref().map(|mark| mark.reason.clone());
             }
             if let Some(end) = &stored.end {

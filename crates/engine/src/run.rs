@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::{CutoverSpec, SchemaSpec, SelectSpec};
-use wherry_model::{CheckItem, Class, Fault, Phase, RuleChange, TableName, Verdict};
+use wherry_model::{CheckItem, Class, Fault, Loss, Phase, RuleChange, TableName, Verdict};
 
 /// Share of the memory limit that rows under way may take; the rest is buffers and statements.
 const BUDGET_SHARE: u64 = 6;
@@ -160,6 +160,11 @@ impl Runner {
     /// What flavour rules changed when the task's databases and tables were made.
     pub async fn rule_changes(&self) -> Result<Vec<RuleChange>, Fault> {
         self.target.rule_changes().await
+    }
+
+    /// What the target does not have of the source; needs the target alone.
+    pub async fn losses(&self) -> Result<Vec<Loss>, Fault> {
+        self.target.losses().await
     }
 
     /// Compares both sides; takes nothing.

@@ -53,6 +53,16 @@ impl TableState {
         self.stopped.is_none() && self.lane.is_none()
     }
 
+    /// True where it stopped for a reason that somebody must mend.
+    pub fn is_in_trouble(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|stopped| !stopped.left)
+    }
+
+    /// True where it is no longer followed because `operations` says so.
+    pub fn is_left(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|stopped| stopped.left)
+    }
+
     pub(crate) fn is_in_open_lane(&self) -> bool {
         self.lane.as_ref().is_some_and(|mark| mark.open)
     }
@@ -88,6 +98,9 @@ pub struct Stopped {
     /// Where its own cursor stands: before a definition change that may be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Checkpoint>,
+    /// Nothing is wrong: `operations` leaves out what became of it, and it stays as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
 }
 
 /// | stage | set when |

@@ -34,6 +34,19 @@ pub struct Adopted {
     /// Indices into `Table::columns` of those that the target does not have. Their value is NULL
     /// in every row of this table, whichever side it was read from.
     pub left_out: Vec<usize>,
+    /// Set where the task made the table, and a statement of the source was left out since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
+}
+
+/// What a table of this task may have other than the source's, since `operations` left out a
+/// statement.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// Rows that the source has removed without naming them.
+    pub rows: bool,
+    /// Its definition: the stored one is the source's.
+    pub definition: bool,
 }
 
 impl Table {
@@ -86,6 +99,18 @@ impl Table {
         self.adopted
             .as_ref()
             .is_some_and(|adopted| adopted.left_out.contains(&column))
+    }
+
+    /// The target's own, used as it was found: never made, changed or dropped by the task.
+    pub fn is_kept(&self) -> bool {
+        self.adopted
+            .as_ref()
+            .is_some_and(|adopted| adopted.apart.is_none())
+    }
+
+    /// What the task's own table has other than the source's by the user's choice.
+    pub fn apart(&self) -> Option<Apart> {
+        self.adopted.as_ref().and_then(|adopted| adopted.apart)
     }
 
     pub fn is_exact(&self) -> bool {

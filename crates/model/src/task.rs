@@ -6,8 +6,11 @@
 use crate::name::TableName;
 use crate::object::{ObjectKind, ObjectName};
 use crate::online::{OnlineDdlSpec, OnlineTables};
+use crate::operation::{Operation, Operations};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,6 +26,7 @@ pub struct TaskSpec {
     /// The database to move to.
     pub target: EndpointSpec,
     /// What moves.
+    #[schemars(with = "SelectFile")]
     pub select: SelectSpec,
     #[serde(default)]
     pub load: LoadSpec,
@@ -107,26 +111,117 @@ pub enum TlsMode {
 }
 
 /// What moves.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
+#[serde(from = "SelectFile")]
 pub struct SelectSpec {
     /// Names of whole databases.
     pub databases: Vec<String>,
     /// What happens where the target has a selected table already.
-    #[serde(default)]
     pub policy: ConflictPolicy,
-    /// Rules for single tables; they win over `policy`.
-    #[serde(default)]
+    /// What is carried of the source's operations.
+    pub operations: Operations,
+    /// As `operations`, for single databases.
+    pub database_operations: BTreeMap<String, Operations>,
+    /// Rules for single tables; they win over those of databases, and these over those of all.
     pub tables: Vec<TableRule>,
     /// Other names in the target.
-    #[serde(default)]
     pub mapping: MappingSpec,
     /// Letters of names in the target that no mapping gives.
-    #[serde(default)]
     pub capitalization: Capitalization,
     /// Tables of online-DDL tools, as `stream.online_ddl` says.
-    #[serde(skip)]
     pub online: OnlineTables,
+}
+
+/// The selection as it stands in a task file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SelectSpec")]
+struct SelectFile {
+    /// Whole databases, by name or with a rule.
+    databases: Vec<DatabaseEntry>,
+    /// What happens where the target has a selected table already.
+    #[serde(default)]
+    policy: ConflictPolicy,
+    /// What is carried of the source's operations.
+    #[serde(default)]
+    operations: Operations,
+    /// Rules for single tables; they win over those of databases and of all.
+    #[serde(default)]
+    tables: Vec<TableRule>,
+    /// Other names in the target.
+    #[serde(default)]
+    mapping: MappingSpec,
+    /// Letters of names in the target that no mapping gives.
+    #[serde(default)]
+    capitalization: Capitalization,
+}
+
+impl From<SelectFile> for SelectSpec {
+    fn from(file: SelectFile) -> SelectSpec {
+        let mut databases = Vec::new();
+        let mut database_operations = BTreeMap::new();
+        for entry in file.databases {
+            match entry {
+                DatabaseEntry::Name(name) => databases.push(name),
+                DatabaseEntry::Rule(rule) => {
+                    databases.push(rule.database.clone());
+                    database_operations.extend(rule.operations.map(|it| (rule.database, it)));
+                }
+            }
+        }
+        SelectSpec {
+            databases,
+            policy: file.policy,
+            operations: file.operations,
+            database_operations,
+            tables: file.tables,
+            mapping: file.mapping,
+            capitalization: file.capitalization,
+            online: OnlineTables::default(),
+        }
+    }
+}
+
+/// A database: its name, or what is special about it.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(untagged)]
+enum DatabaseEntry {
+    Name(String),
+    Rule(DatabaseRule),
+}
+
+/// What is special about one database.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DatabaseRule {
+    database: String,
+    #[serde(default)]
+    operations: Option<Operations>,
+}
+
+/// Written by hand, so that an unknown key is told as one.
+impl<'de> Deserialize<'de> for DatabaseEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DatabaseEntry, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = DatabaseEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a database or `{database: NAME, operations: [...]}`")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<DatabaseEntry, E> {
+        Ok(DatabaseEntry::Name(name.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DatabaseEntry, A::Error> {
+        DatabaseRule::deserialize(MapAccessDeserializer::new(map)).map(DatabaseEntry::Rule)
+    }
 }
 
 /// Names of the source and what they become in the target, exact names only. Names with a point
@@ -163,7 +258,11 @@ pub enum Capitalization {
 pub struct TableRule {
     /// `database.table`; names with a point stand in backticks.
     pub table: String,
-    pub policy: ConflictPolicy,
+    #[serde(default)]
+    pub policy: Option<ConflictPolicy>,
+    /// What is carried of the source's operations.
+    #[serde(default)]
+    pub operations: Option<Operations>,
 }
 
 /// What happens where the target has a selected table already.
@@ -191,10 +290,34 @@ impl SelectSpec {
 
     /// The table's own rule, else that of the whole selection.
     pub fn policy_of(&self, table: &TableName) -> ConflictPolicy {
+        self.rule_of(table)
+            .and_then(|rule| rule.policy)
+            .unwrap_or(self.policy)
+    }
+
+    /// The table's own rule, else that of its database, else that of the whole selection.
+    pub fn carries(&self, operation: Operation, table: &TableName) -> bool {
+        match self
+            .rule_of(table)
+            .and_then(|rule| rule.operations.as_ref())
+        {
+            Some(operations) => operations.carries(operation),
+            None => self.carries_in(operation, &table.database),
+        }
+    }
+
+    /// The database's own rule, else that of the whole selection.
+    pub fn carries_in(&self, operation: Operation, database: &str) -> bool {
+        self.database_operations
+            .get(database)
+            .unwrap_or(&self.operations)
+            .carries(operation)
+    }
+
+    fn rule_of(&self, table: &TableName) -> Option<&TableRule> {
         self.tables
             .iter()
             .find(|rule| TableName::parse(&rule.table).as_ref() == Some(table))
-            .map_or(self.policy, |rule| rule.policy)
     }
 
     pub fn includes_database(&self, database: &str) -> bool {
@@ -271,13 +394,34 @@ pub struct SchemaSpec {
     pub leave_out: Vec<String>,
     /// The engine of the tables that Wherry makes in the target.
     pub engine: EngineRule,
+    /// Kinds that `select.operations` leaves out, each in a database.
+    #[serde(skip)]
+    pub kinds_left_out: Vec<(String, ObjectKind)>,
 }
 
 impl SchemaSpec {
+    /// Takes over what the selection says about views, routines, triggers and events.
+    pub fn follow(&mut self, select: &SelectSpec) {
+        let left_out = |database: &'_ String| {
+            let database = database.clone();
+            let kinds = ObjectKind::ALL.into_iter();
+            kinds.filter_map(move |kind| {
+                let operation = Operation::of_object(kind)?;
+                let is_out = !select.carries_in(operation, &database);
+                is_out.then(|| (database.clone(), kind))
+            })
+        };
+        self.kinds_left_out = select.databases.iter().flat_map(left_out).collect();
+    }
+
     /// True where the user does not want this object in the target.
     pub fn leaves_out(&self, object: &ObjectName) -> bool {
         let skipped = object.kind == ObjectKind::Event && self.events == EventPolicy::Skip;
+        let by_kind = |(database, kind): &(String, ObjectKind)| {
+            *database == object.database && *kind == object.kind
+        };
         skipped
+            || self.kinds_left_out.iter().any(by_kind)
             || self.leave_out.iter().any(|text| {
                 TableName::parse(text).is_some_and(|name| {
                     name.database == object.database && name.table == object.name

@@ -65,6 +65,7 @@ pub fn problems_as_failure<T>(
 
 fn flag_of(key: &str) -> &'static str {
     match key.split('.').collect::<Vec<_>>().as_slice() {
+        [.., "operations"] | ["stream", "online_ddl", ..] => "the task file",
         ["source", "url"] => "--source",
         ["target", "url"] => "--target",
         ["source", "tls", ..] => "--source-tls and its companions",
@@ -107,6 +108,7 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     check_databases(spec)?;
     check_table_rules(spec)?;
     mapping::check(spec)?;
+    operations::check(spec)?;
     if source == target {
         return Err(Problem::new(
             "CLI-015",
@@ -299,6 +301,7 @@ fn check_table_rules(spec: &TaskSpec) -> Result<(), Problem> {
 }
 
 mod mapping;
+mod operations;
 
 fn check_tls(end: &EndpointSpec, name: &str) -> Result<(), Problem> {
     let tls = &end.tls;

@@ -36,6 +36,7 @@ impl Task {
         };
         apply_flags(&mut spec, args, stop);
         spec.select.online = OnlineTables::new(&spec.stream.online_ddl);
+        spec.schema.follow(&spec.select);
         let name = match &spec.task {
             Some(name) => name.clone(),
             None => check::problems_as_failure(derive_name(&spec), file.as_ref(), args)?,

@@ -217,7 +217,7 @@ fn broken_shapes() {
         &base("select: {databases: [a], filters: [b]}\n"),
         "CLI-003",
         "filters",
-        "Use one of `databases`, `policy`, `tables`, `mapping` or `capitalization`",
+        "Use one of `databases`, `policy`, `operations`, `tables`, `mapping` or `capitalization`",
     );
     let readers = |value: &str| base(&format!("{SELECT}load: {{readers: {value}}}\n"));
     broken(&readers("many"), "CLI-004", "many", "whole number");
@@ -548,4 +548,94 @@ fn names_of_the_target_are_checked() {
     );
     let file = select("capitalization: title");
     broken(&file, "CLI-004", "title", "Use one of");
+}
+
+#[test]
+fn the_deepest_rule_for_operations_wins() {
+    use wherry_model::{ObjectKind, ObjectName, Operation, TableName};
+    let text = base(
+        "select:\n  databases: [crm, {database: shop, operations: [all, -drop-table, -view]}]\n  operations: [dml, create-table]\n  tables: [{table: shop.a, operations: [-alter-table]}, {table: crm.b, policy: keep}]\n",
+    );
+    let spec = load(&text, &[]).expect("a task").spec;
+    assert_eq!(spec.select.databases, ["crm", "shop"]);
+    let check = |operation, table: &str, expected| {
+        let name = TableName::parse(table).expect("a name");
+        assert_eq!(
+            spec.select.carries(operation, &name),
+            expected,
+            "{operation:?} {table}"
+        );
+    };
+    check(Operation::CreateTable, "crm.x", true);
+    check(Operation::AlterTable, "crm.b", false);
+    check(Operation::AlterTable, "shop.x", true);
+    check(Operation::DropTable, "shop.x", false);
+    check(Operation::DropTable, "shop.a", true);
+    check(Operation::AlterTable, "shop.a", false);
+    let is_out = |kind, database: &str| {
+        let object = ObjectName::new(kind, database, "o");
+        spec.schema.leaves_out(&object)
+    };
+    assert!(is_out(ObjectKind::View, "shop") && is_out(ObjectKind::Event, "crm"));
+    assert!(!is_out(ObjectKind::Event, "shop"));
+}
+
+#[test]
+fn broken_operations() {
+    let all = |list: &str| base(&format!("select: {{databases: [a], operations: {list}}}\n"));
+    broken(
+        &all("[drop]"),
+        "CLI-004",
+        "[drop]",
+        "unknown operation `drop`",
+    );
+    broken(&all("[]"), "CLI-004", "[]", "`operations` is empty");
+    broken(&all("drop-table"), "CLI-002", "drop-table", "");
+    broken(
+        &all("[ddl, insert]"),
+        "DDL-141",
+        "[ddl",
+        "`update` is left out",
+    );
+    broken(
+        &all("[-delete]"),
+        "DDL-141",
+        "[-delete",
+        "`delete` is left out",
+    );
+    let entry = |entry: &str| base(&format!("select: {{databases: [{entry}]}}\n"));
+    broken(
+        &entry("{database: a, operations: [ddl]}"),
+        "DDL-141",
+        "[ddl]",
+        "`insert` is left out",
+    );
+    broken(
+        &entry("{database: a, rule: 1}"),
+        "CLI-003",
+        "rule",
+        "Use one of `database` or `operations`",
+    );
+    broken(
+        &entry("{operations: [all]}"),
+        "CLI-005",
+        "operations: [all]",
+        "missing key `database`",
+    );
+    let rule = |rule: &str| {
+        base(&format!(
+            "select: {{databases: [a], tables: [{{table: a.t, operations: {rule}}}]}}\n"
+        ))
+    };
+    broken(
+        &rule("[all, -view]"),
+        "DDL-140",
+        "[all, -view]",
+        "`view` is nothing that one table can choose",
+    );
+    let online = format!(
+        "{}stream: {{online_ddl: {{mode: final-change}}}}\n",
+        all("[-alter-table]")
+    );
+    broken(&online, "DDL-142", "final-change", "needs `create-table`");
 }

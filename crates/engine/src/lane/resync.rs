@@ -91,7 +91,7 @@ fn chosen(
     for name in names {
         let state = task.tables.iter().find(|state| state.table.name == *name);
         let state = state.ok_or_else(|| unknown(selection, name))?;
-        if state.table.adopted.is_some() {
+        if state.table.is_kept() {
             return Err(kept(name));
         }
         with_family |= state.table.is_cascading();
@@ -99,12 +99,15 @@ fn chosen(
     let is_chosen = |state: &&TableState| {
         names.contains(&state.table.name) || (with_family && state.table.is_cascading())
     };
-    let marked = |state: &TableState| TableState {
-        start: start.applied_to.clone(),
-        stage: TableStage::Planned,
-        stopped: None,
-        lane: Some(LaneMark::waiting("asked for by `wherry resync`")),
-        ..state.clone()
+    let marked = |state: &TableState| {
+        let mut marked = state.clone();
+        marked.start = start.applied_to.clone();
+        marked.stage = TableStage::Planned;
+        marked.stopped = None;
+        marked.lane = Some(LaneMark::waiting("asked for by `wherry resync`"));
+        // Loaded anew it is the source's again.
+        marked.table.adopted = None;
+        marked
     };
     Ok(task.tables.iter().filter(is_chosen).map(marked).collect())
 }

@@ -35,7 +35,7 @@ pub(super) struct Work {
     pub(super) target: Arc<dyn Target>,
     pub(super) board: Arc<Board>,
     budget: Budget,
-    selection: SelectSpec,
+    pub(super) selection: SelectSpec,
     worker_count: usize,
     objects: ObjectSync,
     options: LaneOptions,

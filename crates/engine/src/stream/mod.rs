@@ -410,6 +410,22 @@ impl<'a> Session<'a> {
         self.objects.changed = true;
         self.stored = after.clone();
         self.passed = after;
+        let mut replies = self.answer_effects(effects, &ddl);
+        replies.extend(self.stop_family(&ddl.end).await?);
+        self.reader.go_on(replies);
+        if let Some(lanes) = &mut self.lanes
+            && !self.lane_joins
+        {
+            lanes.go();
+        }
+        if let Some(task) = self.stream.target.stored().await? {
+            self.stream.board.show_stored(&task);
+        }
+        Ok(())
+    }
+
+    /// Shows what became of each table, and tells the reader.
+    fn answer_effects(&self, effects: Vec<DdlEffect>, ddl: &Ddl) -> Vec<Reply> {
         let mut replies = Vec::new();
         for effect in effects {
             match effect {
@@ -422,6 +438,13 @@ impl<'a> Session<'a> {
                     self.stream.board.message(message);
                     replies.push(Reply::Untrack(table));
                 }
+                DdlEffect::Left(table) => {
+                    let message = format!(
+                        "{table} stays as it is in the target: `operations` leaves out what became of it"
+                    );
+                    self.stream.board.message(message);
+                    replies.push(Reply::Untrack(table));
+                }
                 DdlEffect::Stopped(table, reason) => {
                     tracing::error!(%table, position = %ddl.end, "table stopped: {reason}");
                     self.stream.board.stopped(&table, &reason);
@@ -429,17 +452,7 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        replies.extend(self.stop_family(&ddl.end).await?);
-        self.reader.go_on(replies);
-        if let Some(lanes) = &mut self.lanes
-            && !self.lane_joins
-        {
-            lanes.go();
-        }
-        if let Some(task) = self.stream.target.stored().await? {
-            self.stream.board.show_stored(&task);
-        }
-        Ok(())
+        replies
     }
 
     async fn sync_objects(&mut self) -> Result<(), Fault> {

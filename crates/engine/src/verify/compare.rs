@@ -183,16 +183,17 @@ impl Verify {
         let target = self.row_hashes(&*self.target, table, range);
         let (source, target) = tokio::join!(source, target);
         let (source, mut target) = (source?, target?);
-        let keeps = table.adopted.is_some();
+        let is_kept = table.is_kept();
+        let keeps_rows = is_kept || table.apart().is_some_and(|apart| apart.rows);
         let mut kept = 0;
         for (key, hash) in source {
             match target.remove(&key) {
                 Some(there) if there == hash => {}
-                Some(_) if keeps => kept += 1,
+                Some(_) if is_kept => kept += 1,
                 _ => suspects.push(key),
             }
         }
-        if keeps {
+        if keeps_rows {
             return Ok(kept + target.len() as u64);
         }
         suspects.extend(target.into_keys());

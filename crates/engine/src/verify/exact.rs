@@ -27,7 +27,7 @@ enum Compared {
 
 impl Verify {
     pub(super) async fn exact_table(&self, state: &TableState) -> Result<TableReport, Fault> {
-        let mut report = TableReport::new(&state.table.name);
+        let mut report = TableReport::new(&state.table);
         report.ranges = 1;
         let mut compared = Compared::Again;
         for _ in 0..FAMILY_TRIES {

@@ -52,9 +52,11 @@ impl Verify {
         };
         for state in &task.tables {
             if let Some(stopped) = &state.stopped {
-                report
-                    .left_out
-                    .push((state.table.name.clone(), stopped.reason.clone()));
+                let list = match stopped.left {
+                    true => &mut report.left,
+                    false => &mut report.left_out,
+                };
+                list.push((state.table.name.clone(), stopped.reason.clone()));
                 continue;
             }
             if let Some(mark) = &state.lane {
@@ -101,7 +103,7 @@ impl Verify {
         if state.table.is_exact() && !by_key {
             return self.exact_table(state).await;
         }
-        let mut report = TableReport::new(&state.table.name);
+        let mut report = TableReport::new(&state.table);
         let suspects = self.compare_ranges(&state.table, &mut report).await?;
         self.settle(state, suspects, &mut report).await?;
         Ok(report)
@@ -112,7 +114,7 @@ impl Verify {
         state: &TableState,
         keys: &[wherry_model::Row],
     ) -> Result<TableReport, Fault> {
-        let mut report = TableReport::new(&state.table.name);
+        let mut report = TableReport::new(&state.table);
         report.rows = keys.len() as u64;
         self.settle(state, keys.to_vec(), &mut report).await?;
         Ok(report)

@@ -1,7 +1,7 @@
 //! What a verification found, and what it really compared.
 
 use crate::ports::SchemaDifference;
-use wherry_model::{Row, TableName};
+use wherry_model::{Row, Table, TableName};
 
 #[derive(Debug, Default)]
 pub struct VerifyReport {
@@ -9,6 +9,8 @@ pub struct VerifyReport {
     pub schema: Vec<SchemaDifference>,
     /// Tables that were not compared, with the reason.
     pub left_out: Vec<(TableName, String)>,
+    /// Tables that are not followed because `operations` says so, with the reason.
+    pub left: Vec<(TableName, String)>,
 }
 
 impl VerifyReport {
@@ -61,18 +63,22 @@ pub struct TableReport {
     pub unsettled: Vec<(Row, String)>,
     /// Rows of an adopted table that differ or stand only in the target, as its policy allows.
     pub kept: u64,
+    /// `operations` left out a statement that removed rows: those that only the target has are
+    /// kept.
+    pub apart: bool,
 }
 
 impl TableReport {
-    pub fn new(table: &TableName) -> TableReport {
+    pub fn new(table: &Table) -> TableReport {
         TableReport {
-            table: table.clone(),
+            table: table.name.clone(),
             ranges: 0,
             rows: 0,
             bytes: 0,
             mismatches: Vec::new(),
             unsettled: Vec::new(),
             kept: 0,
+            apart: table.apart().is_some_and(|apart| apart.rows),
         }
     }
 }

@@ -79,6 +79,74 @@ pub(super) async fn fit_in(session: &mut Session, table: &Table) -> Result<Optio
     Ok(Some(fit))
 }
 
+/// A table of this task behind a statement that was left out.
+pub(super) struct Difference {
+    /// As the source has it, adopted.
+    pub(super) table: Table,
+    /// Names of the columns that the target does not have.
+    pub(super) left_out: Vec<String>,
+}
+
+/// What the target has of a table that the source has changed to `after`; the inner error says why
+/// its rows cannot be written as they come. Both are read from the same server, so that columns
+/// that the statement has not touched are the same to the letter.
+pub(super) async fn apart_of(
+    session: &mut Session,
+    mut after: Table,
+) -> Result<Result<Difference, String>, Fault> {
+    let name = after.target_name().clone();
+    let mut found = survey(session, Scope::Tables(std::slice::from_ref(&name))).await?;
+    let Some(own) = found.tables.pop() else {
+        return Ok(Err("the table is missing in the target".to_owned()));
+    };
+    let mut fit = Fit {
+        adopted: Adopted::default(),
+        notes: Vec::new(),
+        problems: Vec::new(),
+    };
+    check_identity(&after, &own, &mut fit);
+    let mut left_out = Vec::new();
+    for (index, column) in after.columns.iter().enumerate() {
+        match column_of(&own, column.target_name()) {
+            None => {
+                fit.adopted.left_out.push(index);
+                left_out.push(column.name.clone());
+            }
+            Some(there) if !is_same(column, there) => fit
+                .problems
+                .push(format!("column `{}` is another one behind it", column.name)),
+            Some(_) => {}
+        }
+    }
+    let required = required_columns(session, &name).await?;
+    let extra = required
+        .iter()
+        .filter(|name| column_of(&after, name).is_none());
+    fit.problems.extend(
+        extra.map(|column| {
+            format!("column `{column}` stays in the target, where it has no default")
+        }),
+    );
+    if !fit.problems.is_empty() {
+        return Ok(Err(fit.problems.join("; ")));
+    }
+    after.adopted = Some(fit.adopted);
+    Ok(Ok(Difference {
+        table: after,
+        left_out,
+    }))
+}
+
+/// Apart from its name.
+fn is_same(one: &Column, other: &Column) -> bool {
+    let plain = |column: &Column| Column {
+        name: String::new(),
+        in_target: None,
+        ..column.clone()
+    };
+    plain(one) == plain(other)
+}
+
 fn fit(source: &Table, own: &Table) -> Fit {
     let mut fit = Fit {
         adopted: Adopted::default(),

@@ -10,16 +10,20 @@ use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
 use crate::ddl::{
-    AlterNotes, Context, Role, StatementKind, carried, converts_moments, plain_alter, rewrite_names,
+    AlterNotes, Context, Refusal, Role, StatementKind, carried, converts_moments, plain_alter,
+    rewrite_names,
 };
 use crate::session::SessionKind;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{TableStage, TableState};
 use wherry_model::name::quote;
-use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Table, TableName};
+use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Operation, Table, TableName};
 
 impl Inner {
     pub(super) async fn plan(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        if let Some(plan) = self.plan_left_out(request).await? {
+            return Ok(plan);
+        }
         if let Some(plan) = self.plan_adopted(request)? {
             return Ok(plan);
         }
@@ -29,7 +33,7 @@ impl Inner {
         match request.ddl.kind {
             DdlKind::CreateTable | DdlKind::CreateTableSelect => self.plan_create(request).await,
             DdlKind::AlterTable => self.plan_alter(request).await,
-            DdlKind::DropTable => Ok(self.plan_drop(request)),
+            DdlKind::DropTable => self.plan_drop(request),
             DdlKind::RenameTable => self.plan_rename(request),
             DdlKind::TruncateTable => Ok(plan_truncate(request)),
             DdlKind::CreateDatabase | DdlKind::AlterDatabase => Ok(plan_database(request)),
@@ -59,8 +63,12 @@ impl Inner {
                     .or_else(|| request.beside(name))
                     .is_some_and(|stored| stored.state.stopped.is_none())
             })
+            .filter(|name| {
+                request.ddl.kind != DdlKind::DropTable
+                    || request.carries(Operation::DropTable, name)
+            })
             .collect();
-        if !live.iter().any(|name| request.is_adopted(name)) {
+        if !live.iter().any(|name| request.is_kept(name)) {
             return Ok(None);
         }
         let mut plan = Plan::default();
@@ -216,10 +224,10 @@ impl Inner {
         if stored.state.stopped.is_some() {
             return Ok(plan);
         }
-        let numbers_rows = match notes {
+        let numbers_rows = match carried_notes(request, stored, notes) {
             Ok(notes) => numbers_anew(&stored.state.table, &notes),
             Err(refusal) => {
-                self.plan_stop(request, &mut plan, &subject, &Fault::from(refusal))?;
+                self.plan_stop(request, &mut plan, &subject, &refusal)?;
                 return Ok(plan);
             }
         };
@@ -239,7 +247,10 @@ impl Inner {
             .try_out(request, &subject, &renamed, Some(stored), None)
             .await?
         {
-            Ok(table) => table,
+            Ok(mut table) => {
+                table.adopted.clone_from(&stored.state.table.adopted);
+                table
+            }
             Err(refusal) => {
                 self.plan_stop(request, &mut plan, &subject, &refusal)?;
                 return Ok(plan);
@@ -262,14 +273,19 @@ impl Inner {
         Ok(plan)
     }
 
-    fn plan_drop(&self, request: &Request<'_>) -> Plan {
+    fn plan_drop(&self, request: &Request<'_>) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         for subject in request.statement.subjects() {
-            if request.tracked(&subject).is_some() || request.beside(&subject).is_some() {
+            if request.tracked(&subject).is_none() && request.beside(&subject).is_none() {
+                continue;
+            }
+            if request.carries(Operation::DropTable, &subject) {
                 self.plan_gone(request, &mut plan, &subject, &subject);
+            } else if !request.is_left(&subject) {
+                self.leave(request, &mut plan, &subject, Operation::DropTable)?;
             }
         }
-        plan
+        Ok(plan)
     }
 
     fn plan_rename(&self, request: &Request<'_>) -> Result<Plan, Fault> {
@@ -286,6 +302,12 @@ impl Inner {
             if request.is_selected(&origin) && !request.stored.contains_key(&origin) {
                 // Every selected table that there is here is stored: this is a view, which the
                 // next sync of objects follows, or a table of which a later name is stored.
+                continue;
+            }
+            if request.is_left(&origin) {
+                // It was not moved, so under its new name it comes in like one from outside.
+                plan.states.extend(self.state.forget_table(&origin));
+                entered.add(request, &new);
                 continue;
             }
             if request.tracked(&origin).is_none() {
@@ -393,12 +415,29 @@ impl Inner {
         let Some(task) = self.stored().await? else {
             return Ok(plan);
         };
-        let (adopted, made): (Vec<TableState>, Vec<TableState>) = task
+        let drops_database = request
+            .selection
+            .carries_in(Operation::DropDatabase, database);
+        let (dropped, left): (Vec<TableState>, Vec<TableState>) = task
             .tables
             .into_iter()
-            .filter(|state| !state.start.reaches(&request.ddl.end))
+            .filter(|state| !state.start.reaches(&request.ddl.end) && !state.is_left())
             .filter(|state| state.table.name.database == database)
-            .partition(|state| state.table.adopted.is_some());
+            .partition(|state| {
+                drops_database && request.carries(Operation::DropTable, &state.table.name)
+            });
+        for state in left {
+            let operation = match drops_database {
+                true => Operation::DropTable,
+                false => Operation::DropDatabase,
+            };
+            self.leave_stored(request, &mut plan, &state, operation)?;
+        }
+        if !drops_database {
+            return Ok(plan);
+        }
+        let (adopted, made): (Vec<TableState>, Vec<TableState>) =
+            dropped.into_iter().partition(|state| state.table.is_kept());
         for state in adopted.iter().filter(|state| state.stopped.is_none()) {
             let refusal = cannot_carry(
                 &state.table.name,
@@ -523,22 +562,29 @@ impl Inner {
     ) -> Result<(), Fault> {
         let stopped = request.stop(table, refusal);
         if !request.stored.contains_key(table) {
-            let mut unknown = unknown_table(table);
-            request.names.apply(&mut unknown);
-            let stub = TableState {
-                table: unknown,
-                start: request.ddl.end.clone(),
-                stage: TableStage::Planned,
-                stopped: Some(stopped.clone()),
-                lane: None,
-            };
-            plan.states.extend(self.put_table(&stub, Dialect::Source)?);
+            self.add_stub(request, plan, table, &stopped)?;
         }
         plan.states.extend(self.stop_statements(table, &stopped)?);
         let reason = stopped.reason;
         plan.effects.push(DdlEffect::Stopped(table.clone(), reason));
         Ok(())
     }
+}
+
+/// What must be known of an ALTER that can be carried, or why it cannot.
+fn carried_notes(
+    request: &Request<'_>,
+    stored: &StoredTable,
+    notes: Result<AlterNotes, Refusal>,
+) -> Result<AlterNotes, Fault> {
+    let table = &stored.state.table;
+    let is_other = table.apart().is_some_and(|apart| apart.definition);
+    if is_other && !request.changes_index_only() {
+        let reason =
+            "`operations` left out an earlier one, so the table in the target is another one";
+        return Err(cannot_carry(&table.name, reason));
+    }
+    notes.map_err(Fault::from)
 }
 
 /// True where rows get numbers in the order of a scan that does not meet them in the same order on
@@ -570,7 +616,7 @@ fn other_zone(table: &TableName) -> Fault {
     .table(table)
 }
 
-fn subject_of(request: &Request<'_>) -> Option<TableName> {
+pub(super) fn subject_of(request: &Request<'_>) -> Option<TableName> {
     request.statement.subjects().next()
 }
 

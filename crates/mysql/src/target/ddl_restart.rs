@@ -56,7 +56,7 @@ impl Request<'_> {
     pub(super) fn stop(&self, table: &TableName, refusal: &Fault) -> Stopped {
         let can_go_on = self.tracked(table).is_some_and(|stored| {
             let state = &stored.state;
-            let is_own = state.table.adopted.is_none() && !state.table.is_cascading();
+            let is_own = !state.table.is_kept() && !state.table.is_cascading();
             is_own && state.stopped.is_none() && state.stage >= TableStage::Indexed
         });
         let plain = self.ddl.kind == DdlKind::AlterTable && self.ddl.tables.len() == 1;
@@ -76,6 +76,7 @@ impl Request<'_> {
             reason,
             position: self.ddl.begin.clone(),
             paused,
+            left: false,
         }
     }
 
@@ -110,15 +111,17 @@ impl Inner {
     ) -> Result<(), Fault> {
         let stored = request.stored.get(table);
         let in_family = stored.is_some_and(|stored| stored.state.table.is_cascading());
-        if in_family || request.is_adopted(table) {
+        if in_family || request.is_kept(table) {
             return self.plan_stop(request, plan, table, &cannot_carry(table, reason));
         }
         let mark = LaneMark::waiting(reason);
+        let mut planned = stored.map_or_else(
+            || named(request, table),
+            |stored| stored.state.table.clone(),
+        );
+        planned.adopted = None;
         let state = TableState {
-            table: stored.map_or_else(
-                || named(request, table),
-                |stored| stored.state.table.clone(),
-            ),
+            table: planned,
             start: request.ddl.end.clone(),
             stage: TableStage::Planned,
             stopped: None,
@@ -189,8 +192,12 @@ impl Inner {
         name: &TableName,
         stored_as: &TableName,
     ) {
-        // One that waits for its first load may have the name of a table of the target's own.
-        let foreign = |stored: &StoredTable| stored.state.lane.is_some() && !stored.made;
+        // One that was never made may have the name of a table of the target's own.
+        let foreign = |stored: &StoredTable| {
+            let state = &stored.state;
+            let waits = state.lane.is_some() || state.stopped.is_some();
+            state.is_left() || (waits && !stored.made)
+        };
         if !request.stored.get(stored_as).is_some_and(foreign) {
             plan.legs.push(drop_leg(request, name));
         }

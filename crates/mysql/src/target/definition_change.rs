@@ -105,10 +105,10 @@ impl Request<'_> {
         self.selection.includes(table)
     }
 
-    pub(super) fn is_adopted(&self, table: &TableName) -> bool {
+    pub(super) fn is_kept(&self, table: &TableName) -> bool {
         self.stored
             .get(table)
-            .is_some_and(|stored| stored.state.table.adopted.is_some())
+            .is_some_and(|stored| stored.state.table.is_kept())
     }
 
     /// The stored state of a table that follows this reading at this place.

@@ -19,6 +19,7 @@ mod feed;
 mod idempotent;
 mod keep;
 mod lane;
+mod left_out;
 mod load;
 mod names;
 mod nature;
@@ -65,7 +66,8 @@ use wherry_engine::ports::{
 use wherry_engine::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
 use wherry_model::task::{EngineRule, SchemaSpec, SelectSpec};
 use wherry_model::{
-    Change, CheckItem, Ddl, Fault, Phase, Position, Row, RuleChange, SchemaObject, Table, TableName,
+    Change, CheckItem, Ddl, Fault, Loss, Phase, Position, Row, RuleChange, SchemaObject, Table,
+    TableName,
 };
 
 /// What servers allow by default since MySQL 5.6.6; used until the target was asked.
@@ -507,6 +509,10 @@ impl Target for MysqlTarget {
 
     async fn rule_changes(&self) -> Result<Vec<RuleChange>, Fault> {
         self.inner.rule_changes().await
+    }
+
+    async fn losses(&self) -> Result<Vec<Loss>, Fault> {
+        self.inner.losses().await
     }
 
     async fn read_exact(&self, table: &Table, rows: &RowSender) -> Result<Checkpoint, Fault> {

@@ -159,7 +159,7 @@ impl Inner {
     /// Adds every foreign key that the target does not have yet. Checks are off while it is added,
     /// because the anti-join has proved it and a check would copy the table.
     pub(super) async fn add_foreign_keys(&self, table: &Table) -> Result<(), Fault> {
-        if table.adopted.is_some() {
+        if table.is_kept() {
             return Ok(());
         }
         let (name, there) = (&table.name, table.target_name());

@@ -4,8 +4,9 @@
 //! `ddl::rules` for what two definitions mean.
 
 use super::Inner;
+use super::left_out::LEFT_OUT;
 use super::schema::{neutral_definition, same_defaults};
-use super::store::Dialect;
+use super::store::{Dialect, StoredTable};
 use crate::catalog::{names_in, read_databases, required};
 use crate::ddl::rules::{self, Flavours};
 use crate::session::{Session, SessionError, SessionKind};
@@ -13,6 +14,9 @@ use std::collections::HashSet;
 use wherry_engine::ports::{DatabaseDefinition, SchemaDifference};
 use wherry_model::name::quote;
 use wherry_model::{Fault, RuleChange, Table, TableName};
+
+/// Rule of what the key `operations` has left out.
+const OPERATIONS: &str = "operations";
 
 impl Inner {
     /// Compares definitions of the source with those in the target.
@@ -23,8 +27,23 @@ impl Inner {
     ) -> Result<Vec<SchemaDifference>, Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
         let mut found = self.database_differences(&mut session, databases).await?;
+        let losses = self.losses().await?;
+        let left_out: HashSet<TableName> = losses
+            .into_iter()
+            .filter(|loss| loss.code == LEFT_OUT)
+            .map(|loss| loss.table)
+            .collect();
+        for difference in &mut found {
+            if difference.rule.is_none() && left_out.contains(&difference.table) {
+                difference.rule = Some(OPERATIONS);
+            }
+        }
         for table in tables {
-            found.extend(self.table_differences(&mut session, table).await?);
+            let is_left_out = left_out.contains(&table.name);
+            found.extend(
+                self.table_differences(&mut session, table, is_left_out)
+                    .await?,
+            );
         }
         found.extend(self.strangers(&mut session, databases, tables).await?);
         session.close().await;
@@ -35,6 +54,7 @@ impl Inner {
         &self,
         session: &mut Session,
         table: &Table,
+        left_out: bool,
     ) -> Result<Vec<SchemaDifference>, Fault> {
         let name = &table.name;
         let difference = |description: String, foreign_key, rule| SchemaDifference {
@@ -50,7 +70,7 @@ impl Inner {
         };
         let mut flavours = self.flavours().await?;
         let stored = self.stored_table(name).await?;
-        if stored.is_some_and(|stored| {
+        if stored.as_ref().is_some_and(|stored| {
             stored.dialect == Dialect::Target && stored.state.table.definition == table.definition
         }) {
             // After a DDL the stored text is the target's own.
@@ -59,11 +79,36 @@ impl Inner {
         let wanted = self.text_for_target(table, flavours.from).await?;
         let differences = rules::diff(&wanted, &text, there, flavours)
             .map_err(|refusal| Fault::from(refusal).table(name))?;
-        let keep = table.adopted.as_ref().map(|_| "keep");
+        let mut keep = table.is_kept().then_some("keep");
+        if table.apart().is_some_and(|apart| apart.definition) {
+            keep = Some(OPERATIONS);
+        } else if left_out && let Some(stored) = &stored {
+            // Every statement that was carried has left what is stored: what else differs is what
+            // was left out.
+            keep = keep.or(self
+                .is_as_stored(stored, &text)
+                .await?
+                .then_some(OPERATIONS));
+        }
         Ok(differences
             .into_iter()
             .map(|found| difference(found.description, found.foreign_key, keep.or(found.rule)))
             .collect())
+    }
+
+    /// True where the target's definition is the one that the task believes in.
+    async fn is_as_stored(&self, stored: &StoredTable, text: &str) -> Result<bool, Fault> {
+        let to = self.dialect().await?;
+        let from = match stored.dialect {
+            Dialect::Source => self.source_dialect(),
+            Dialect::Target => to,
+        };
+        let table = &stored.state.table;
+        let wanted = self.text_for_target(table, from).await?;
+        let flavours = Flavours::new(from, to).engine(self.engine);
+        let differences = rules::diff(&wanted, text, table.target_name(), flavours)
+            .map_err(|refusal| Fault::from(refusal).table(&table.name))?;
+        Ok(differences.iter().all(|found| found.rule.is_some()))
     }
 
     async fn database_differences(

@@ -535,6 +535,15 @@ impl State {
         )
     }
 
+    /// `database_name`, `table_name`, `code`, `reason`, `position` of every entry.
+    pub(super) fn select_losses(&self) -> String {
+        format!(
+            "SELECT database_name, table_name, code, reason, position FROM {} WHERE {} ORDER BY id",
+            self.table("loss_ledger"),
+            self.mine()
+        )
+    }
+
     /// `before_fingerprint`, `done` of the legs of the statement that begins at `position`.
     pub(super) fn select_intents(&self, position: &str) -> String {
         format!(

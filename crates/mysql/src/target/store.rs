@@ -209,6 +209,7 @@ impl Inner {
             reason,
             position: position.clone(),
             paused: None,
+            left: false,
         };
         let statements = self.stop_statements(table, &stopped)?;
         self.write_state(&statements).await.map(drop)

@@ -64,6 +64,7 @@ fn names(effects: &[DdlEffect]) -> Vec<String> {
             }
             DdlEffect::Gone(name) => format!("-{}", name.table),
             DdlEffect::Stopped(name, reason) => format!("!{} {reason}", name.table),
+            DdlEffect::Left(name) => format!("={}", name.table),
             DdlEffect::Restart(name) => format!("+{}", name.table),
         })
         .collect()

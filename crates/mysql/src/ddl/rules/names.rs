@@ -21,6 +21,7 @@ pub const RULES: &[(&str, bool)] = &[
     ("keep", true),
     ("key-block-size", true),
     ("mariadb-option", true),
+    ("operations", true),
     ("ref-system-id", true),
     ("row-format", true),
     ("secondary-engine", true),

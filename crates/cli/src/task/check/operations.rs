@@ -1,0 +1,82 @@
+//! The key `operations`: what a list may say at its place.
+
+use super::Problem;
+use wherry_model::task::TaskSpec;
+use wherry_model::{Operation, Operations, TableName};
+
+pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
+    let select = &spec.select;
+    check_rows("select.operations", &select.operations)?;
+    for (index, database) in select.databases.iter().enumerate() {
+        if let Some(operations) = select.database_operations.get(database) {
+            check_rows(&format!("select.databases.{index}.operations"), operations)?;
+        }
+    }
+    for (index, rule) in select.tables.iter().enumerate() {
+        let key = format!("select.tables.{index}.operations");
+        let Some(operations) = &rule.operations else {
+            continue;
+        };
+        check_rows(&key, operations)?;
+        if let Some(operation) = operations.named().find(|one| one.is_of_database()) {
+            return Err(Problem::new(
+                "DDL-140",
+                key,
+                format!(
+                    "`{}` is nothing that one table can choose",
+                    operation.as_str()
+                ),
+                "Write it under select.operations or in the rule of a database; `schema.leave_out` names single objects.",
+            ));
+        }
+    }
+    check_online(spec)
+}
+
+/// Changes of rows are always carried.
+fn check_rows(key: &str, operations: &Operations) -> Result<(), Problem> {
+    let is_out = |one: &Operation| one.is_dml() && !operations.carries(*one);
+    let Some(operation) = Operation::ALL.into_iter().find(is_out) else {
+        return Ok(());
+    };
+    Err(Problem::new(
+        "DDL-141",
+        key,
+        format!(
+            "`{}` is left out, and changes of rows cannot be left out in this version",
+            operation.as_str()
+        ),
+        "Add `dml` to the list.",
+    ))
+}
+
+/// The tool's change is put together from several statements, so none of them may be left out.
+fn check_online(spec: &TaskSpec) -> Result<(), Problem> {
+    let select = &spec.select;
+    if !select.online.carries_final_change() {
+        return Ok(());
+    }
+    let needed = [
+        Operation::CreateTable,
+        Operation::AlterTable,
+        Operation::RenameTable,
+    ];
+    let databases = select
+        .databases
+        .iter()
+        .map(|name| TableName::new(name.as_str(), ""));
+    let tables = select
+        .tables
+        .iter()
+        .filter_map(|rule| TableName::parse(&rule.table));
+    let is_out = |name: TableName| needed.iter().any(|one| !select.carries(*one, &name));
+    if databases.chain(tables).any(is_out) {
+        return Err(Problem::new(
+            "DDL-142",
+            "stream.online_ddl.mode",
+            "`final-change` needs `create-table`, `alter-table` and `rename-table`, and `operations` leaves one of them out",
+            "Use `mode: tables`, or let `operations` carry all three.",
+        ));
+    }
+    Ok(())
+}
