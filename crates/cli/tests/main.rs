@@ -16,6 +16,7 @@ mod kinds;
 mod lanes;
 mod matrix;
 mod names;
+mod object_names;
 mod objects;
 mod odd_values;
 mod online;

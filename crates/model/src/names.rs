@@ -174,6 +174,47 @@ impl NameMap {
             && self.column_letters == Letters::AsSource
     }
 
+    /// Selected databases whose name means another one in the target, with what they become.
+    pub fn renamed_databases(&self) -> impl Iterator<Item = (&str, String)> {
+        let pairs = self.selected.iter();
+        pairs
+            .map(|name| (name.as_str(), self.database(name)))
+            .filter(|(from, to)| self.differ(from, to))
+    }
+
+    /// Rules that give a single table another name or database.
+    pub fn renamed_tables(&self) -> impl Iterator<Item = (&TableName, &TableName)> {
+        self.tables.iter().filter(|(from, to)| {
+            self.differ(&from.database, &to.database) || self.differ(&from.table, &to.table)
+        })
+    }
+
+    /// Rules that give a column another name, with the source's in lower case.
+    pub fn renamed_columns(&self) -> impl Iterator<Item = (&TableName, &str, &str)> {
+        let all = self.columns.iter().flat_map(|(table, rules)| {
+            let rules = rules.iter();
+            rules.map(move |(from, to)| (table, from.as_str(), to.as_str()))
+        });
+        all.filter(|(_, from, to)| *from != to.to_lowercase())
+    }
+
+    pub fn selects(&self, database: &str) -> bool {
+        self.selected.contains(database)
+    }
+
+    /// True where every table gets other letters, and the target tells letters apart.
+    pub fn changes_letters(&self) -> bool {
+        self.table_letters != Letters::AsSource && !self.target_folds
+    }
+
+    /// True where the target tells these names of databases or tables apart.
+    pub fn differ(&self, one: &str, other: &str) -> bool {
+        match self.target_folds {
+            true => one.to_lowercase() != other.to_lowercase(),
+            false => one != other,
+        }
+    }
+
     /// Writes into a table, as the source has it, how it and its columns are called in the target.
     pub fn apply(&self, table: &mut Table) {
         let target = self.table(&table.name);

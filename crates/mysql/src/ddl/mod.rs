@@ -8,6 +8,7 @@ pub mod definition;
 pub mod rules;
 
 mod alter;
+mod body_names;
 mod classify;
 mod columns;
 mod conversion;
@@ -16,14 +17,17 @@ mod dml;
 mod edit;
 mod lexer;
 mod object;
+mod object_names;
 mod online;
 mod refusal;
+mod scan;
 mod settle;
 mod sql_mode;
 mod statement;
 mod transaction;
 mod translate;
 mod translate_keys;
+mod view_names;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +40,9 @@ pub use columns::{Columns, renamed};
 pub use conversion::converts_nothing;
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
+pub use object_names::{
+    ONE_NAME, ObjectNames, UNPROVED, UNPROVED_VIEW, Unproved, rename_object, view_references,
+};
 pub use online::{copies_otherwise, moves_values, sets_counter_only};
 pub use refusal::Refusal;
 pub use settle::{Settled, settle};

@@ -105,6 +105,12 @@ pub fn edit_object(
     Some(replace(sql, edits))
 }
 
+/// Where the text begins that an object has behind its name; behind its head for a trigger.
+pub(super) fn behind_name(sql: &str, kind: ObjectKind, context: &Context<'_>) -> Option<usize> {
+    let parts = find_parts(sql, kind, context)?;
+    Some(parts.body.map_or(parts.name.end, |body| body.start))
+}
+
 /// A trigger's statement without the guard that `edit_object` put around its body.
 pub fn unguarded(sql: &str) -> String {
     let head = guard_head();

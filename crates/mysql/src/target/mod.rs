@@ -25,6 +25,7 @@ mod names;
 mod nature;
 mod object_diff;
 mod object_make;
+mod object_names;
 mod object_precheck;
 mod object_rules;
 mod object_state;

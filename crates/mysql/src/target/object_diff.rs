@@ -1,7 +1,8 @@
 //! Compares the objects of both sides: every difference, with the rule that explains it.
 
 use super::Inner;
-use super::object_rules::{Rules, Wanted, guarded, same, wanted};
+use super::object_names::of_one_name;
+use super::object_rules::{Rules, Wanted, guarded, same, target_name, wanted};
 use super::object_state::Memory;
 use wherry_engine::ports::SchemaDifference;
 use wherry_model::task::{EventPolicy, SchemaSpec, SelectSpec, TriggerPolicy};
@@ -14,23 +15,33 @@ impl Inner {
         selection: &SelectSpec,
         schema: &SchemaSpec,
     ) -> Result<Vec<SchemaDifference>, Fault> {
-        let rules = self.rules(schema).await?;
+        let rules = self.rules(schema, objects).await?;
         let mut there = self
             .objects_there(&self.databases_there(selection).await?)
             .await?;
         let memories = self.memories().await?;
         let mut found = Vec::new();
+        let carried: Vec<&SchemaObject> = objects
+            .iter()
+            .filter(|object| !schema.leaves_out(&object.name))
+            .collect();
+        let doubles = of_one_name(&carried, &rules);
         for object in objects {
             let name = &object.name;
-            let there = there.remove(name);
+            let target = target_name(object, &rules.names);
+            let there = there.remove(&target);
             if schema.leaves_out(name) {
                 found.push(difference(name, "stays behind", Some("left-out")));
+                continue;
+            }
+            if let Some(reason) = doubles.get(name) {
+                found.push(difference(name, reason, None));
                 continue;
             }
             found.extend(differences(
                 object,
                 &rules,
-                memories.get(name),
+                memories.get(&target),
                 there.as_ref(),
             ));
         }

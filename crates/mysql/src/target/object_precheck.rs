@@ -4,12 +4,13 @@
 //! syntax check is the proof. Views and triggers need their tables and are proved by each sync.
 
 use super::Inner;
+use super::object_names::of_one_name;
 use super::object_rules::{Rules, Wanted, same, wanted};
 use super::state::text;
 use crate::session::{Session, SessionKind};
 use std::collections::BTreeSet;
 use wherry_model::task::{DefinerPolicy, SchemaSpec, SelectSpec};
-use wherry_model::{CheckItem, Fault, ObjectKind, SchemaObject};
+use wherry_model::{CheckItem, Fault, ObjectKind, ObjectName, SchemaObject};
 
 const ID: &str = "target-objects";
 const DEFINERS: &str = "target-definers";
@@ -24,38 +25,45 @@ impl Inner {
         selection: &SelectSpec,
         schema: &SchemaSpec,
     ) -> Result<Vec<CheckItem>, Fault> {
-        let rules = self.rules(schema).await?;
-        let (mut plan, mut problems) = (Vec::new(), Vec::new());
-        for object in objects
+        let rules = self.rules(schema, objects).await?;
+        let (mut plan, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        let objects: Vec<&SchemaObject> = objects
             .iter()
             .filter(|object| !schema.leaves_out(&object.name))
-        {
-            match wanted(object, &rules) {
-                Ok(Wanted { object, .. }) => plan.push(object),
-                Err(reason) => problems.push(format!("{}: {reason}", object.name)),
+            .collect();
+        let doubles = of_one_name(&objects, &rules);
+        for source in objects {
+            let wanted = match doubles.get(&source.name) {
+                Some(reason) => Err(reason.clone()),
+                None => wanted(source, &rules),
+            };
+            match wanted {
+                Ok(Wanted { object, .. }) => {
+                    plan.push(object);
+                    sources.push(&source.name);
+                }
+                Err(reason) => problems.push(format!("{}: {reason}", source.name)),
             }
         }
         let databases = self.databases_there(selection).await?;
         let there = self.objects_there(&databases).await?;
         let memories = self.memories().await?;
-        for object in &plan {
+        for (object, source) in plan.iter().zip(&sources) {
             let made = memories.get(&object.name).is_some_and(|memory| memory.made);
             let is_other = |there| !same(object, there, rules.to);
             if !made && there.get(&object.name).is_some_and(is_other) {
-                problems.push(format!(
-                    "{}: the target has another one of this name",
-                    object.name
-                ));
+                problems.push(format!("{source}: the target has another one of this name"));
             }
         }
         let is_routine = |kind| matches!(kind, ObjectKind::Procedure | ObjectKind::Function);
-        let routines: Vec<&SchemaObject> = plan
+        let (routines, names): (Vec<&SchemaObject>, Vec<&ObjectName>) = plan
             .iter()
-            .filter(|object| is_routine(object.name.kind))
-            .collect();
-        for (routine, result) in routines.iter().zip(self.try_routines(&routines).await?) {
+            .zip(&sources)
+            .filter(|(object, _)| is_routine(object.name.kind))
+            .unzip();
+        for (name, result) in names.iter().zip(self.try_routines(&routines).await?) {
             if let Err(reason) = result {
-                problems.push(format!("{}: {reason}", routine.name));
+                problems.push(format!("{name}: {reason}"));
             }
         }
         let mut items = vec![match problems.is_empty() {

@@ -7,6 +7,7 @@
 //! | `sql-mode` | leaves out modes that the target does not have |
 //! | `utf8mb3-name`, `collation-name` | uses the target's names |
 //! | `left-out`, `triggers-at-cutover`, `triggers-guarded`, `events-at-cutover` | as the task file says |
+//! | `names` | it, or what it names, is called otherwise in the target |
 //! | `printing` | the target prints the statement that Wherry gave it in other words |
 //! | `only-in-target` | the target had it before |
 //!
@@ -14,15 +15,17 @@
 
 use crate::ddl::rules::{charset_at, collation_at};
 use crate::ddl::{
-    Dialect, ObjectEdit, comparable, edit_object, object_context, sql_mode_at, unguarded,
+    Dialect, ObjectEdit, ObjectNames, UNPROVED, UNPROVED_VIEW, comparable, edit_object,
+    object_context, rename_object, sql_mode_at, unguarded,
 };
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wherry_engine::objects::ObjectChange;
 use wherry_model::name::quote;
 use wherry_model::task::{DefinerPolicy, SchemaSpec};
-use wherry_model::{ObjectContext, ObjectKind, ObjectName, SchemaObject, TableName};
-
-const RENAMED: &str =
-    "the task gives names of the target's own, and Wherry does not rewrite the names in its body";
+use wherry_model::{
+    NameMap, ObjectContext, ObjectKind, ObjectName, SchemaObject, TableName, TriggerPlace,
+};
 
 /// What decides how objects become those of the target.
 pub(super) struct Rules<'a> {
@@ -31,8 +34,9 @@ pub(super) struct Rules<'a> {
     pub(super) account: String,
     pub(super) from: Dialect,
     pub(super) to: Dialect,
-    /// Databases, tables or columns have other names in the target.
-    pub(super) renames: bool,
+    pub(super) names: Arc<NameMap>,
+    /// Names of the functions and procedures of each database, in lower case.
+    pub(super) routines: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// An object as it is to be in the target.
@@ -46,9 +50,7 @@ pub(super) fn wanted(source: &SchemaObject, rules: &Rules<'_>) -> Result<Wanted,
     if let Some(reason) = &source.refused {
         return Err(reason.clone());
     }
-    if rules.renames {
-        return Err(RENAMED.to_owned());
-    }
+    let name = target_name(source, &rules.names);
     let mut changes = Changes {
         object: &source.name,
         found: Vec::new(),
@@ -61,23 +63,28 @@ pub(super) fn wanted(source: &SchemaObject, rules: &Rules<'_>) -> Result<Wanted,
     if forced && !source.invoker {
         changes.note("sql-security", "DEFINER", "INVOKER");
     }
-    check_names(source)?;
-    let table = source.trigger.as_ref().map(|place| {
-        let name = TableName::new(source.name.database.as_str(), place.table.as_str());
-        raw(&name.to_string())
-    });
+    let place = place_in_target(source, &rules.names);
+    let table = place.as_ref().map(|place| place.table.as_str());
+    check_names(source, &[&name.name, &name.database, table.unwrap_or("")])?;
     let reading = object_context(&source.context.sql_mode, rules.from);
-    let (account, name) = (raw(&account_sql(&definer)), raw(&source.name.quoted()));
+    let named = renamed(source, rules, &name)?;
+    if named != source.statement || name != source.name {
+        changes.note("names", &source.name.quoted(), &name.quoted());
+    }
+    let table = table.map(|table| raw(&TableName::new(name.database.as_str(), table).to_string()));
+    let (account, qualified) = (raw(&account_sql(&definer)), raw(&name.quoted()));
     let edit = ObjectEdit {
         definer: Some(&account),
         invoker: forced,
-        name: &name,
+        name: &qualified,
         table: table.as_deref(),
         guarded: false,
     };
-    let statement = edit_object(&source.statement, source.name.kind, &reading, &edit)
+    let statement = edit_object(&named, name.kind, &reading, &edit)
         .ok_or("Wherry cannot read its definition")?;
     let object = SchemaObject {
+        name,
+        trigger: place,
         statement,
         definer,
         invoker: source.invoker || forced,
@@ -88,6 +95,67 @@ pub(super) fn wanted(source: &SchemaObject, rules: &Rules<'_>) -> Result<Wanted,
         object,
         changes: changes.found,
     })
+}
+
+/// What the object is called in the target: a view as a table is, a trigger with its table.
+pub(super) fn target_name(source: &SchemaObject, names: &NameMap) -> ObjectName {
+    let own = &source.name;
+    let (database, name) = match (own.kind, &source.trigger) {
+        (ObjectKind::View, _) => {
+            let table = names.table(&TableName::new(own.database.as_str(), own.name.as_str()));
+            (table.database, table.table)
+        }
+        (_, Some(place)) => {
+            let table = TableName::new(own.database.as_str(), place.table.as_str());
+            (names.table(&table).database, own.name.clone())
+        }
+        _ => (names.database(&own.database), own.name.clone()),
+    };
+    ObjectName::new(own.kind, database, name)
+}
+
+fn place_in_target(source: &SchemaObject, names: &NameMap) -> Option<TriggerPlace> {
+    let place = source.trigger.as_ref()?;
+    let table = TableName::new(source.name.database.as_str(), place.table.as_str());
+    Some(TriggerPlace {
+        table: names.table(&table).table,
+        ..place.clone()
+    })
+}
+
+/// The statement with the names that the target has for what is in it.
+fn renamed(source: &SchemaObject, rules: &Rules<'_>, name: &ObjectName) -> Result<String, String> {
+    let names = rules.names.as_ref();
+    if names.is_identity() {
+        return Ok(source.statement.clone());
+    }
+    let own = TableName::new(source.name.database.as_str(), source.name.name.as_str());
+    let is_view = source.name.kind == ObjectKind::View;
+    if is_view && names.renamed_columns().any(|(table, _, _)| *table == own) {
+        return Err(format!(
+            "{UNPROVED_VIEW}: a column of a view cannot get another name"
+        ));
+    }
+    let table = source
+        .trigger
+        .as_ref()
+        .map(|place| TableName::new(source.name.database.as_str(), place.table.as_str()));
+    let nothing = BTreeSet::new();
+    let of = ObjectNames {
+        names,
+        database: &source.name.database,
+        home: &name.database,
+        table: table.as_ref(),
+        routines: rules
+            .routines
+            .get(&source.name.database)
+            .unwrap_or(&nothing),
+        charset: &source.context.character_set_client,
+    };
+    let reading = object_context(&source.context.sql_mode, rules.from);
+    let code = if is_view { UNPROVED_VIEW } else { UNPROVED };
+    rename_object(&source.statement, source.name.kind, &reading, &of)
+        .map_err(|unproved| format!("{code}: `{}` {}", unproved.name, unproved.why))
 }
 
 /// The trigger as it is before the fence under the policy `guarded`; `None` where it cannot be read.
@@ -213,12 +281,12 @@ fn definer_for(source: &str, rules: &Rules<'_>) -> String {
 
 /// Servers print names as UTF-8 beside a body in another character set, so that only bodies of
 /// names in ASCII can be told apart from them.
-fn check_names(source: &SchemaObject) -> Result<(), String> {
+fn check_names(source: &SchemaObject, there: &[&str]) -> Result<(), String> {
     let charset = source.context.character_set_client.to_ascii_lowercase();
     let table = source.trigger.as_ref().map_or("", |place| &place.table);
-    let plain = [source.name.name.as_str(), &source.name.database, table]
-        .iter()
-        .all(|name| name.is_ascii());
+    let here = [source.name.name.as_str(), &source.name.database, table];
+    let mut names = here.iter().chain(there);
+    let plain = names.all(|name| name.is_ascii());
     if plain || charset.starts_with("utf8") {
         return Ok(());
     }
@@ -272,7 +340,8 @@ mod tests {
             account: "mover@%".to_owned(),
             from: Dialect::mysql(50_624),
             to: Dialect::mysql(90_704),
-            renames: false,
+            names: Arc::default(),
+            routines: BTreeMap::new(),
         };
         wanted(object, &rules).expect("an object for the target")
     }
@@ -322,8 +391,8 @@ mod tests {
     fn names_that_cannot_be_told_from_a_body_are_refused() {
         let mut object = source("a@b", "");
         object.name.name = "é".to_owned();
-        assert!(check_names(&object).is_ok());
+        assert!(check_names(&object, &[]).is_ok());
         object.context.character_set_client = "latin1".to_owned();
-        assert!(check_names(&object).is_err());
+        assert!(check_names(&object, &[]).is_err());
     }
 }

@@ -6,7 +6,8 @@
 
 use super::Inner;
 use super::object_make::{drop_object, enable, make};
-use super::object_rules::{Rules, Wanted, released, same, wanted};
+use super::object_names::{misunderstood, of_one_name, routines_of};
+use super::object_rules::{Rules, Wanted, released, same, target_name, wanted};
 use super::object_state::{Memories, Memory};
 use super::road::Road;
 use super::transaction::Guard;
@@ -28,6 +29,8 @@ pub(super) struct Syncing<'a> {
     pub(super) to: Dialect,
     pub(super) there: Objects,
     pub(super) memories: Memories,
+    /// Names of the source by those of the target, where they are known.
+    meant: BTreeMap<ObjectName, ObjectName>,
     report: ObjectReport,
 }
 
@@ -41,18 +44,25 @@ impl Inner {
         let guard = self.guard()?;
         let databases = self.databases_there(selection).await?;
         let mut sync = self.open_sync(guard, &databases).await?;
-        let rules = self.rules(schema).await?;
+        let rules = self.rules(schema, objects).await?;
         let objects: Vec<&SchemaObject> = objects
             .iter()
             .filter(|object| !schema.leaves_out(&object.name))
             .collect();
-        let source = objects.iter().map(|object| &object.name).collect();
-        sync.drop_gone(&source).await?;
+        sync.meant = objects
+            .iter()
+            .map(|object| (target_name(object, &rules.names), object.name.clone()))
+            .collect();
+        sync.drop_gone().await?;
+        let doubles = of_one_name(&objects, &rules);
         let mut plan = Vec::new();
         for object in objects {
-            match wanted(object, &rules) {
-                Ok(found) => plan.push(sync.take_changes(found)),
-                Err(reason) => sync.trouble(&object.name, reason),
+            match doubles.get(&object.name) {
+                Some(reason) => sync.trouble(&object.name, reason.as_str()),
+                None => match wanted(object, &rules) {
+                    Ok(found) => plan.push(sync.take_changes(found)),
+                    Err(reason) => sync.trouble(&object.name, reason),
+                },
             }
         }
         let (triggers, others): (Vec<SchemaObject>, Vec<SchemaObject>) = plan
@@ -98,6 +108,7 @@ impl Inner {
             to: self.dialect().await?,
             there: self.objects_there(databases).await?,
             memories: self.memories().await?,
+            meant: BTreeMap::new(),
             report: ObjectReport::default(),
         })
     }
@@ -114,7 +125,11 @@ impl Inner {
             .collect())
     }
 
-    pub(super) async fn rules<'a>(&self, schema: &'a SchemaSpec) -> Result<Rules<'a>, Fault> {
+    pub(super) async fn rules<'a>(
+        &self,
+        schema: &'a SchemaSpec,
+        objects: &[SchemaObject],
+    ) -> Result<Rules<'a>, Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
         let rows = session.query("SELECT CURRENT_USER()").await?;
         session.close().await;
@@ -123,7 +138,8 @@ impl Inner {
             account: rows.text(0, 0).unwrap_or_default().to_owned(),
             from: self.source_dialect(),
             to: self.dialect().await?,
-            renames: !self.names.map().await?.is_identity(),
+            names: self.names.map().await?,
+            routines: routines_of(objects),
         })
     }
 
@@ -148,9 +164,10 @@ impl Syncing<'_> {
         wanted.object
     }
 
+    /// Takes the object's name at either end; reports speak of the source's.
     pub(super) fn trouble(&mut self, object: &ObjectName, reason: impl Into<String>) {
         self.report.troubles.push(ObjectTrouble {
-            object: object.clone(),
+            object: self.meant.get(object).unwrap_or(object).clone(),
             reason: reason.into(),
             explained: false,
         });
@@ -174,11 +191,11 @@ impl Syncing<'_> {
     }
 
     /// Drops what this task made and the source has no more.
-    async fn drop_gone(&mut self, source: &BTreeSet<&ObjectName>) -> Result<(), Fault> {
+    async fn drop_gone(&mut self) -> Result<(), Fault> {
         let gone: Vec<Memory> = self
             .memories
             .iter()
-            .filter(|(name, _)| !source.contains(name))
+            .filter(|(name, _)| !self.meant.contains_key(name))
             .map(|(_, memory)| memory.clone())
             .collect();
         let mut statements = Vec::new();
@@ -294,11 +311,14 @@ impl Syncing<'_> {
                 .extend(self.inner.objects_there(&databases).await?);
         }
         for object in made {
-            let printed = self.there.get(&object.name).cloned();
+            let mut printed = self.there.get(&object.name).cloned();
             let trouble = match &printed {
-                Some(_) => None,
+                Some(there) => self.misunderstood(&object, there).await?,
                 None => Some("the target took its statement and does not have it".to_owned()),
             };
+            if trouble.is_some() {
+                printed = None;
+            }
             if let Some(reason) = &trouble {
                 self.trouble(&object.name, reason.as_str());
             } else {
@@ -324,6 +344,25 @@ impl Syncing<'_> {
         Ok(())
     }
 
+    /// A view that means something else under the names of the target does not stay there.
+    async fn misunderstood(
+        &mut self,
+        wanted: &SchemaObject,
+        there: &SchemaObject,
+    ) -> Result<Option<String>, Fault> {
+        let names = self.inner.names.map().await?;
+        if wanted.name.kind != ObjectKind::View || names.is_identity() {
+            return Ok(None);
+        }
+        let Some(reason) = misunderstood(wanted, there, self.inner.source_dialect(), self.to)
+        else {
+            return Ok(None);
+        };
+        drop_object(self.road.session(), &wanted.name).await?.ok();
+        self.there.remove(&wanted.name);
+        Ok(Some(reason))
+    }
+
     /// Every view must be usable, also one that was made when all was well.
     async fn check_views(&mut self) -> Result<(), Fault> {
         let mut session = self.inner.own_session(SessionKind::Control).await?;
@@ -338,7 +377,7 @@ impl Syncing<'_> {
                 .report
                 .troubles
                 .iter()
-                .any(|known| known.object == name)
+                .any(|known| self.meant.get(&name) == Some(&known.object))
             {
                 continue;
             }
