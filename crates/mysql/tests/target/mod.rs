@@ -6,6 +6,7 @@ mod exact;
 mod fence;
 mod load;
 mod names;
+mod objects;
 mod state;
 mod try_out;
 
