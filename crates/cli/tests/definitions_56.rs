@@ -46,7 +46,10 @@ async fn what_only_56_does_is_done_in_the_target() {
              ALTER TABLE text ADD t VARCHAR(9) DEFAULT 'ä';
              INSERT INTO text VALUES (2, '日', 'é');
              ALTER TABLE text CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-             INSERT INTO text VALUES (3, '日', '日')",
+             INSERT INTO text VALUES (3, '日', '日');
+             ALTER TABLE text CHARSET latin1, CONVERT TO CHARACTER SET latin1,
+               CONVERT TO CHARACTER SET utf8mb4, ADD u TEXT;
+             INSERT INTO text VALUES (4, '日', 'é', 'é')",
         )
         .await
         .expect("definition changes");

@@ -1,7 +1,8 @@
-//! `CONVERT TO CHARACTER SET` that finds no column to convert.
+//! `CONVERT TO CHARACTER SET` as MySQL 5.6 takes it.
 //!
-//! MySQL 5.6 takes such a statement for one that does nothing and leaves the table's default
-//! character set as it was, which later servers change. Pure; the caller knows the table.
+//! Where it finds no column to convert, 5.6 takes the statement for one that does nothing and leaves
+//! the table's default character set as it was, which later servers change. And it takes the last
+//! one of several, which later servers refuse. Pure; the caller knows the table.
 
 use super::alter::clauses;
 use super::definition::{AttributeKind, ColumnParts, Definition};
@@ -38,6 +39,35 @@ pub fn converts_nothing(
 }
 
 impl Text<'_> {
+    /// The clauses on character sets that stand before the last conversion.
+    pub(super) fn overridden(&self) -> Vec<Range<usize>> {
+        let statement = self.statement;
+        let is_alter = statement.kind == StatementKind::AlterTable;
+        if !is_alter || !statement.dialect.takes_last_conversion() {
+            return Vec::new();
+        }
+        let mut clauses = clauses(statement);
+        let converts = |clause: &Range<usize>| self.is(clause.start, &["CONVERT"]);
+        clauses.truncate(clauses.iter().rposition(converts).unwrap_or(0));
+        clauses.retain(|clause| converts(clause) || self.only_says_charset(clause));
+        clauses
+    }
+
+    /// `[DEFAULT] CHARACTER SET [=] a [COLLATE [=] b]` and nothing else.
+    fn only_says_charset(&self, clause: &Range<usize>) -> bool {
+        let mut at = clause.start;
+        while at < clause.end {
+            at += usize::from(self.is(at, &["DEFAULT"]));
+            at += match () {
+                () if self.is(at, &["CHARSET", "COLLATE"]) => 1,
+                () if self.is(at, &["CHARACTER", "CHAR"]) && self.is(at + 1, &["SET"]) => 2,
+                () => return false,
+            };
+            at += 1 + usize::from(self.is_symbol(at, b'='));
+        }
+        true
+    }
+
     /// `LOCK` and `ALGORITHM`, but not the one that copies the table and with it its default.
     fn only_says_how(&self, clause: &Range<usize>) -> bool {
         let copies = clause.clone().any(|at| self.is(at, &["COPY"]));
@@ -87,7 +117,8 @@ fn collations(table: &Definition, dialect: Dialect) -> Vec<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ddl::classify;
+    use crate::ddl::{carried, classify};
+    use wherry_model::TableName;
 
     const OLD: Dialect = Dialect::mysql(50_624);
 
@@ -154,6 +185,29 @@ mod tests {
         check(", `v` blob", latin, lone, true);
         let bin = "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
         check(", `v` varchar(10)", bin, lone, false);
+    }
+
+    #[test]
+    fn the_last_conversion_wins() {
+        let context = Context::new("d", OLD);
+        let check = |clauses: &str, expected: &str| {
+            let sql = format!("ALTER TABLE t {clauses}");
+            let carried = carried(&sql, &classify(&sql, &context), &TableName::clone);
+            let words: Vec<&str> = carried.split_whitespace().collect();
+            assert_eq!(words.join(" "), format!("ALTER TABLE `d`.`t` {expected}"));
+        };
+        check(
+            "CONVERT TO CHARSET latin1, CONVERT TO CHARSET utf8, ADD a INT",
+            "CONVERT TO CHARSET utf8, ADD a INT",
+        );
+        check(
+            "ADD a INT, DEFAULT CHARACTER SET = latin1 COLLATE latin1_bin, CONVERT TO CHARSET utf8",
+            "ADD a INT, CONVERT TO CHARSET utf8",
+        );
+        let both = "CHARSET latin1 COMMENT 'x', CONVERT TO CHARSET latin1";
+        check(both, both);
+        let behind = "CONVERT TO CHARSET latin1, CHARSET latin1";
+        check(behind, behind);
     }
 
     #[test]

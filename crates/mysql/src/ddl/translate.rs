@@ -12,19 +12,21 @@ use std::ops::Range;
 use wherry_model::name::quote;
 
 /// The clauses that had no effect at the source, as ranges of tokens without their commas: before
-/// MySQL 8.0.16 a CHECK was read and forgotten.
+/// MySQL 8.0.16 a CHECK was read and forgotten, and 5.6 takes the last of several conversions.
 pub(super) fn forgotten(sql: &str, statement: &Statement) -> Vec<Range<usize>> {
-    if !forgets_checks(statement) {
-        return Vec::new();
-    }
     let text = Text::new(sql, statement);
+    let mut forgotten = text.overridden();
+    if !forgets_checks(statement) {
+        return forgotten;
+    }
     let parts = match statement.kind {
         StatementKind::CreateTable | StatementKind::CreateTableSelect => text.created(),
         StatementKind::AlterTable => text.altered(),
-        _ => return Vec::new(),
+        _ => return forgotten,
     };
     let checks = parts.into_iter().filter(|part| text.is_check(part));
-    checks.map(|part| part.clause).collect()
+    forgotten.extend(checks.map(|part| part.clause));
+    forgotten
 }
 
 fn forgets_checks(statement: &Statement) -> bool {

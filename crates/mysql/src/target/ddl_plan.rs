@@ -19,6 +19,8 @@ use wherry_engine::state::{TableStage, TableState};
 use wherry_model::name::quote;
 use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Operation, Table, TableName};
 
+const LEAVES_SELECTION: &str = "it is renamed to a database that is not selected";
+
 impl Inner {
     pub(super) async fn plan(&self, request: &Request<'_>) -> Result<Plan, Fault> {
         if let Some(plan) = self.plan_left_out(request).await? {
@@ -238,9 +240,13 @@ impl Inner {
         }
         let renamed = request.renamed(&subject);
         if !request.is_selected(&renamed) {
-            let refusal =
-                cannot_carry(&subject, "it is renamed to a database that is not selected");
+            let refusal = cannot_carry(&subject, LEAVES_SELECTION);
             self.plan_stop(request, &mut plan, &subject, &refusal)?;
+            return Ok(plan);
+        }
+        if renamed != subject && request.is_behind(&renamed) {
+            // Another table has the name by now, and is loaded as it became behind this place.
+            self.plan_gone(request, &mut plan, &subject, &subject);
             return Ok(plan);
         }
         let table = match self

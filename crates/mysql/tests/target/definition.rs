@@ -412,6 +412,34 @@ async fn crash_after_statement(server: &Server, target: &MysqlTarget, ddl: &Ddl)
     );
 }
 
+/// The lane has loaded `b` as it became behind the statement that gave it this name.
+#[tokio::test]
+async fn a_table_is_not_renamed_to_itself_as_it_became_later() {
+    let server = start(Flavour::MySql97).await;
+    let target = claimed(&server).await;
+    planned(&server, &target, "a", "id INT").await;
+    let later = planned(&server, &target, "b", "id INT, x INT").await;
+    server
+        .sql("INSERT INTO d.b VALUES (1, 2)")
+        .await
+        .expect("a row");
+    let ahead = TableState {
+        table: later.as_ref().clone(),
+        start: position(9),
+        stage: TableStage::Complete,
+        stopped: None,
+        lane: None,
+    };
+    target.plan_table(&ahead).await.expect("a plan");
+    let statement = "ALTER TABLE a RENAME TO b, ADD x INT";
+    let renamed = ddl(DdlKind::AlterTable, 1, statement, &["a", "b"]);
+    assert_eq!(names(&run(&target, &renamed).await), ["-a"]);
+    assert_eq!(show(&server, "SHOW TABLES FROM d").await, "b");
+    assert_eq!(show(&server, "SELECT * FROM d.b").await, "1,2");
+    let stored = target.stored().await.expect("a state").expect("a task");
+    assert_eq!(stored.tables, [ahead]);
+}
+
 #[tokio::test]
 async fn what_cannot_be_carried_stops_its_table_alone() {
     let server = start(Flavour::MySql97).await;
