@@ -10,7 +10,7 @@ use crate::ddl::{
 };
 use wherry_model::change::DdlSession;
 use wherry_model::task::SelectSpec;
-use wherry_model::{DdlKind, TableName};
+use wherry_model::{DdlKind, Fault, TableName};
 
 /// How a statement is to be taken.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,12 +84,13 @@ impl Judge {
 
     /// A definition's text with the names of tables and databases as the server stores them. One
     /// that folds names logs the letters of the user; nobody behind this place knows of that.
-    pub fn stored_statement(&self, query: &QueryEvent, text: String) -> String {
+    pub fn stored_statement(&self, query: &QueryEvent, text: String) -> Result<String, Fault> {
         if !self.lower_case_names {
-            return text;
+            return Ok(text);
         }
         let statement = ddl::classify(&text, &self.context(query));
-        ddl::rewrite_names(&text, &statement, &|name| self.stored(name.clone()))
+        let stored = ddl::rewrite_names(&text, &statement, &|name| self.stored(name.clone()));
+        stored.map_err(Fault::from)
     }
 
     fn context<'q>(&self, query: &'q QueryEvent) -> Context<'q> {

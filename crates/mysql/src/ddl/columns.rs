@@ -59,9 +59,9 @@ pub fn renamed(
     columns: &Columns,
     names: &NameMap,
     tables: &dyn Fn(&TableName) -> TableName,
-) -> String {
+) -> Result<String, Refusal> {
     // What is said differently for the target's flavour may name columns, too.
-    let plain = carried(sql, &classify(sql, context), &TableName::clone);
+    let plain = carried(sql, &classify(sql, context), &TableName::clone)?;
     let statement = classify(&plain, context);
     let text = Text {
         sql: &plain,
@@ -529,7 +529,7 @@ mod tests {
         let table = TableName::new("d", "t");
         let columns = Columns::of(&names, &table, ["a", "b", "c", "after"].into_iter());
         let context = Context::new("d", dialect);
-        let found = renamed(sql, &context, &columns, &names, &|name| names.table(name));
+        let found = renamed(sql, &context, &columns, &names, &|name| names.table(name)).expect(sql);
         assert_eq!(found, expected, "{sql}");
     }
 

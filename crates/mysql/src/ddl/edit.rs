@@ -1,6 +1,7 @@
 //! Rewrites statements in place: what is not edited stays byte by byte.
 
 use super::lexer::{Token, TokenKind};
+use super::refusal::{OVERLAP, Refusal};
 use super::statement::{NameKind, Statement, StatementKind};
 use super::translate;
 use std::ops::Range;
@@ -13,7 +14,7 @@ pub fn rewrite_names(
     sql: &str,
     statement: &Statement,
     map: &dyn Fn(&TableName) -> TableName,
-) -> String {
+) -> Result<String, Refusal> {
     replace(sql, name_edits(statement, map))
 }
 
@@ -22,7 +23,7 @@ pub fn rewrite_names(
 /// Goes: `ALGORITHM`, `LOCK`, `WAIT`, `NOWAIT`, `ONLINE`, `OFFLINE`, a `SET STATEMENT ... FOR`
 /// before it, and the `START TRANSACTION` of an atomic `CREATE TABLE ... SELECT`. `OR REPLACE`
 /// of a table goes too: where `or_replace` is set, the caller drops the old table first.
-pub fn strip_hints(sql: &str, statement: &Statement) -> String {
+pub fn strip_hints(sql: &str, statement: &Statement) -> Result<String, Refusal> {
     let mut edits = hint_edits(sql, statement);
     edits.extend(clause_edits(sql, statement, Vec::new()));
     replace(sql, edits)
@@ -30,7 +31,13 @@ pub fn strip_hints(sql: &str, statement: &Statement) -> String {
 
 /// The statement as it is to run on the target: both edits at once, and what another MySQL would
 /// take in another sense said so that it does not.
-pub fn carried(sql: &str, statement: &Statement, map: &dyn Fn(&TableName) -> TableName) -> String {
+///
+/// Errors: `DDL-130` where two edits want the same place to say different things.
+pub fn carried(
+    sql: &str,
+    statement: &Statement,
+    map: &dyn Fn(&TableName) -> TableName,
+) -> Result<String, Refusal> {
     let mut edits = hint_edits(sql, statement);
     let forgotten = translate::forgotten(sql, statement);
     edits.extend(clause_edits(sql, statement, forgotten));
@@ -44,21 +51,37 @@ pub fn carried(sql: &str, statement: &Statement, map: &dyn Fn(&TableName) -> Tab
 
 pub(super) type Edit = (Range<usize>, String);
 
-/// Applies edits that do not overlap.
-pub(super) fn replace(text: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|(span, _)| span.start);
+/// Applies all edits. What is cut out needs no other edit inside; two equal ones are one.
+///
+/// Errors: `DDL-130` where edits overlap otherwise: one of them would be lost.
+pub(super) fn replace(text: &str, mut edits: Vec<Edit>) -> Result<String, Refusal> {
+    // Behind an insertion at its place; of those that begin together the widest comes first.
+    edits.sort_by_key(|(span, _)| (span.start, !span.is_empty(), std::cmp::Reverse(span.end)));
+    edits.dedup();
     let mut out = String::with_capacity(text.len() + 64);
-    let mut at = 0;
+    let (mut at, mut cuts) = (0, true);
     for (span, new) in edits {
         if span.start < at {
-            continue;
+            if cuts && span.end <= at {
+                continue;
+            }
+            return Err(overlap());
         }
         out.push_str(&text[at..span.start]);
         out.push_str(&new);
         at = span.end;
+        cuts = new.trim().is_empty();
     }
     out.push_str(&text[at..]);
-    out
+    Ok(out)
+}
+
+fn overlap() -> Refusal {
+    Refusal {
+        code: OVERLAP,
+        message: "two changes that the target needs meet at one place of the text".to_owned(),
+        hint: "Report this with the statement; until then say it in a simpler form at the source.",
+    }
 }
 
 pub(super) fn name_edits(
@@ -265,4 +288,29 @@ fn depth_at(tokens: &[Token], at: usize) -> i32 {
             TokenKind::Symbol(b')') => depth - 1,
             _ => depth,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(edits: &[(Range<usize>, &str)], expected: Option<&str>) {
+        let edits = edits
+            .iter()
+            .map(|(span, new)| (span.clone(), (*new).to_owned()));
+        let text = replace("abcdef", edits.collect());
+        assert_eq!(text.ok().as_deref(), expected);
+    }
+
+    #[test]
+    fn no_edit_is_lost_in_silence() {
+        check(&[(4..5, "E"), (0..1, "A")], Some("AbcdEf"));
+        check(&[(1..3, "X"), (1..3, "X")], Some("aXdef"));
+        check(&[(1..1, "+"), (1..3, "X"), (3..3, "+")], Some("a+X+def"));
+        check(&[(1..4, ""), (2..3, "C"), (1..2, "")], Some("aef"));
+        check(&[(1..3, "X"), (1..3, "Y")], None);
+        check(&[(1..4, "X"), (2..3, "")], None);
+        check(&[(1..3, ""), (2..4, "")], None);
+        check(&[(1..4, "X"), (2..2, "+")], None);
+    }
 }

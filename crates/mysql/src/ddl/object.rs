@@ -102,7 +102,7 @@ pub fn edit_object(
         edits.push((body.start..body.start, guard_head()));
         edits.push((body.end..sql.len(), GUARD_TAIL.to_owned()));
     }
-    Some(replace(sql, edits))
+    replace(sql, edits).ok()
 }
 
 /// Where the text begins that an object has behind its name; behind its head for a trigger.
@@ -138,7 +138,7 @@ pub fn comparable(sql: &str, kind: ObjectKind, context: &Context<'_>) -> Option<
             .map(|span| (span, "?".to_owned())),
     );
     edits.extend(parts.place.map(|span| (span, String::new())));
-    let mut text = replace(sql, edits);
+    let mut text = replace(sql, edits).ok()?;
     if matches!(kind, ObjectKind::Procedure | ObjectKind::Function) {
         // Servers print the characteristics before the body, each on a line of its own.
         text = text.replacen(INVOKER_LINE, "", 1);

@@ -8,6 +8,7 @@ use super::alter::clauses;
 use super::definition::{ColumnParts, Definition, KeyKind};
 use super::edit::{Edit, replace};
 use super::lexer::lex;
+use super::refusal::Refusal;
 use super::statement::{Context, Dialect, Statement, StatementKind};
 use super::translate::{Part, Text};
 use std::ops::Range;
@@ -21,6 +22,14 @@ pub enum Settled {
     /// Nothing of it remains to be done.
     Nothing,
     Text(String),
+    /// It cannot be said.
+    Refused(Refusal),
+}
+
+impl Settled {
+    fn of(text: Result<String, Refusal>) -> Settled {
+        text.map_or_else(Settled::Refused, Settled::Text)
+    }
 }
 
 /// `before` is the table that the statement changes, as it is; `None` where it makes one.
@@ -42,7 +51,7 @@ pub fn settle(sql: &str, statement: &Statement, before: Option<&Definition>) -> 
     if edits.is_empty() {
         return Settled::Same;
     }
-    Settled::Text(replace(sql, edits))
+    Settled::of(replace(sql, edits))
 }
 
 /// What a name behind a condition stands for.
@@ -145,7 +154,7 @@ impl Text<'_> {
         match condition {
             Some((_, wanted)) if there != wanted => Settled::Nothing,
             Some((condition, _)) => {
-                Settled::Text(replace(self.sql, self.cut(condition).into_iter().collect()))
+                Settled::of(replace(self.sql, self.cut(condition).into_iter().collect()))
             }
             None if self.statement.or_replace => self.replaced_index(&head, on, there),
             None => Settled::Same,

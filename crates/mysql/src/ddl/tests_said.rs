@@ -65,6 +65,7 @@ fn check_settled(dialect: Dialect, sql: &str, expected: &str) {
         Settled::Same => sql.to_owned(),
         Settled::Nothing => String::new(),
         Settled::Text(text) => text,
+        Settled::Refused(refusal) => refusal.message,
     };
     let words: Vec<&str> = settled.split_whitespace().collect();
     assert_eq!(words.join(" "), expected, "{sql}");

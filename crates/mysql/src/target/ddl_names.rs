@@ -41,7 +41,7 @@ impl Inner {
         };
         let statement = &request.ddl.statement;
         if names.is_identity() {
-            let sql = carried(statement, &request.statement, &tables);
+            let sql = carried(statement, &request.statement, &tables)?;
             return Ok(vec![leg(sql)]);
         }
         let before = &stored.state.table;
@@ -53,7 +53,7 @@ impl Inner {
         }
         let both = before.columns.iter().chain(&after.columns);
         let columns = Columns::of(names, subject, both.map(|column| column.name.as_str()));
-        let sql = renamed(statement, &request.context, &columns, names, &tables);
+        let sql = renamed(statement, &request.context, &columns, names, &tables)?;
         let mut legs = vec![leg(sql)];
         let proof = Proof {
             request,
@@ -111,7 +111,7 @@ impl Inner {
             name => name,
         };
         let (statement, columns) = (&request.ddl.statement, proof.columns);
-        let sql = renamed(statement, &request.context, columns, names, &tables);
+        let sql = renamed(statement, &request.context, columns, names, &tables)?;
         self.try_in_shadow(session, sql, after).await?;
         let wanted = self
             .translate(&proof.after.definition, after, Dialect::Target)

@@ -38,7 +38,7 @@ impl Inner {
             DdlKind::DropTable => self.plan_drop(request),
             DdlKind::RenameTable => self.plan_rename(request),
             DdlKind::TruncateTable => Ok(plan_truncate(request)),
-            DdlKind::CreateDatabase | DdlKind::AlterDatabase => Ok(plan_database(request)),
+            DdlKind::CreateDatabase | DdlKind::AlterDatabase => plan_database(request),
             DdlKind::DropDatabase => self.plan_drop_database(request).await,
             // The engine syncs objects; such a statement never comes here.
             DdlKind::Object => Ok(Plan::default()),
@@ -178,11 +178,9 @@ impl Inner {
             if !request.names.is_identity() {
                 return self.create_named(made).await;
             }
-            return Ok(carried(
-                &request.ddl.statement,
-                &request.statement,
-                &TableName::clone,
-            ));
+            let sql = &request.ddl.statement;
+            return carried(sql, &request.statement, &TableName::clone)
+                .map_err(|refusal| Fault::from(refusal).table(subject));
         };
         let table = &like.state.table;
         let definition = self
@@ -694,7 +692,7 @@ fn plan_truncate(request: &Request<'_>) -> Plan {
 }
 
 /// One that is there already is as good as a new one: its tables say their own character set.
-fn plan_database(request: &Request<'_>) -> Plan {
+fn plan_database(request: &Request<'_>) -> Result<Plan, Fault> {
     let mut plan = Plan::default();
     let named = request.statement.database();
     let database = named.unwrap_or(&request.ddl.default_database);
@@ -702,12 +700,12 @@ fn plan_database(request: &Request<'_>) -> Plan {
         plan.legs.push(Leg {
             sql: rewrite_names(&request.ddl.statement, &request.statement, &|name| {
                 request.names.table(name)
-            }),
+            })?,
             table: TableName::new(database, ""),
             there: TableName::new(request.names.database(database), ""),
             test: Test::Tolerant,
             own: false,
         });
     }
-    plan
+    Ok(plan)
 }

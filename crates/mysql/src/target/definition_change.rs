@@ -149,7 +149,7 @@ impl Inner {
         let position = ddl.begin.to_string();
         let intents = self.intents(&position).await?;
         let stored = self.stored_tables(ddl).await?;
-        let Some((ddl, statement)) = self.settled(ddl, &stored).await? else {
+        let Some((ddl, statement, refused)) = self.settled(ddl, &stored).await? else {
             // Its conditions leave nothing of it to be done.
             self.commit_ddl(&Plan::default(), before, after).await?;
             road.close().await?;
@@ -166,7 +166,14 @@ impl Inner {
             in_lane: self.state.view() == View::Lane,
             context: self.context_of(&ddl.default_database, &ddl.session),
         };
-        let mut plan = self.plan(&request).await?;
+        let mut plan = Plan::default();
+        if let Some(refusal) = refused {
+            let subject = request.statement.subjects().next();
+            let subject = subject.unwrap_or_else(|| TableName::new("", ""));
+            self.stop_all(&request, &mut plan, &subject, &refusal)?;
+        } else {
+            plan = self.plan(&request).await?;
+        }
         let intents = if request.resumed {
             intents
         } else {
@@ -179,12 +186,13 @@ impl Inner {
         Ok(plan.effects)
     }
 
-    /// The statement with the table's own facts said in it; `None` where nothing remains.
+    /// The statement with the table's own facts said in it, or why they cannot be; `None` where
+    /// nothing remains.
     async fn settled(
         &self,
         ddl: &Ddl,
         stored: &BTreeMap<TableName, StoredTable>,
-    ) -> Result<Option<(Ddl, Statement)>, Fault> {
+    ) -> Result<Option<(Ddl, Statement, Option<Fault>)>, Fault> {
         let context = self.context_of(&ddl.default_database, &ddl.session);
         let read = |text: &str| classify(text, &context);
         let statement = read(&ddl.statement);
@@ -207,7 +215,8 @@ impl Inner {
             _ => None,
         };
         Ok(match settle(&ddl.statement, &statement, before.as_ref()) {
-            Settled::Same => Some((ddl.clone(), statement)),
+            Settled::Same => Some((ddl.clone(), statement, None)),
+            Settled::Refused(refusal) => Some((ddl.clone(), statement, Some(refusal.into()))),
             Settled::Nothing => None,
             Settled::Text(text) => {
                 let statement = read(&text);
@@ -215,7 +224,7 @@ impl Inner {
                     statement: text,
                     ..ddl.clone()
                 };
-                Some((statement_settled, statement))
+                Some((statement_settled, statement, None))
             }
         })
     }

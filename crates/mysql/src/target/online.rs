@@ -312,7 +312,7 @@ impl Inner {
         };
         let ddl = Ddl {
             kind: DdlKind::AlterTable,
-            statement: rewrite_names(&alter.statement, &there, &rename),
+            statement: rewrite_names(&alter.statement, &there, &rename)?,
             default_database: alter.default_database.clone(),
             tables: vec![swap.base.clone()],
             session: alter.session.clone(),

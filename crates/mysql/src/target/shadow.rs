@@ -172,7 +172,7 @@ impl Inner {
                 name.clone()
             }
         };
-        let sql = carried(&run.ddl.statement, run.statement, &map);
+        let sql = carried(&run.ddl.statement, run.statement, &map)?;
         self.try_in_shadow(session, sql, run.subject).await?;
         self.read_back(&renamed, run.renamed).await
     }

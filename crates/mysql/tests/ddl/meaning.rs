@@ -54,7 +54,9 @@ async fn follow(from: Flavour, programs: &[&[&str]]) {
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
         let statement = classify(sql, &Context::new("d", from));
-        let there = carried(sql, &statement, &TableName::clone).replace("OR REPLACE ", "");
+        let there = carried(sql, &statement, &TableName::clone)
+            .expect(sql)
+            .replace("OR REPLACE ", "");
         let script = format!("SET {settings}; {there}");
         target
             .sql(&script)

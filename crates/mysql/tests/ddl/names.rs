@@ -56,7 +56,7 @@ async fn rewritten_statements_do_the_same() {
             .await
             .err()
             .map(|error| error.to_string());
-        let rewritten = carried(sql, &statement, &map);
+        let rewritten = carried(sql, &statement, &map).expect(sql);
         let second = server
             .sql(&format!("USE mysql; {rewritten}"))
             .await

@@ -534,7 +534,7 @@ impl Assembler {
             } else {
                 kind
             },
-            statement: self.judge.stored_statement(query, statement),
+            statement: self.judge.stored_statement(query, statement)?,
             default_database: self.judge.stored_text(query.database.clone()),
             tables,
             session: self.judge.session_of(query),

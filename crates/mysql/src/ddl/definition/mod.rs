@@ -10,7 +10,6 @@ mod tests;
 
 pub(super) use column::{Attribute, AttributeKind, ColumnParts};
 
-use super::edit::replace;
 use super::statement::Context;
 use crate::ddl::refusal::UNREADABLE;
 use std::ops::Range;
@@ -285,8 +284,13 @@ fn alter(name: &TableName, elements: impl Iterator<Item = String>) -> Option<Str
 impl ForeignKey {
     /// The clause with the referenced table's name qualified.
     pub fn qualified_text(&self) -> String {
-        let name = self.references.to_string();
-        replace(&self.text, vec![(self.references_span.clone(), name)])
+        let span = &self.references_span;
+        format!(
+            "{}{}{}",
+            &self.text[..span.start],
+            self.references,
+            &self.text[span.end..]
+        )
     }
 
     /// Counts the rows of `child` whose key has no NULL and no row in the referenced table.

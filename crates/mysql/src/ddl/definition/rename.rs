@@ -46,7 +46,7 @@ impl Definition {
         if let Some(partitions) = &mut mapped.partitions {
             let tokens = lex(partitions, context).tokens;
             let edits = text.columns.partitions(partitions, &tokens)?;
-            *partitions = replace(partitions, edits);
+            *partitions = replace(partitions, edits)?;
         }
         Ok(mapped)
     }
@@ -64,19 +64,19 @@ impl Texts<'_> {
         let mut edits = self.columns.printed(text, &tokens)?;
         let name = tokens.first();
         edits.extend(name.and_then(|token| self.columns.named(text, token)));
-        Ok(replace(text, edits))
+        replace(text, edits)
     }
 
     fn of_expressions(&self, text: &str) -> Result<String, Refusal> {
         let tokens = lex(text, self.context).tokens;
         let edits = self.columns.printed(text, &tokens)?;
-        Ok(replace(text, edits))
+        replace(text, edits)
     }
 
     /// The first list in parentheses alone; behind it may stand the name of a parser.
     fn of_list(&self, text: &str) -> Result<String, Refusal> {
         let tokens = lex(text, self.context).tokens;
-        Ok(replace(text, self.columns.printed_list(text, &tokens)?))
+        replace(text, self.columns.printed_list(text, &tokens)?)
     }
 
     fn foreign_key(&self, key: &mut ForeignKey, names: &NameMap) -> Result<(), Refusal> {

@@ -92,11 +92,11 @@ fn become_engine(
         .chain(&mut definition.keys)
     {
         rules.place = key_place(key);
-        key.text = plain_key(rules, &key.text);
+        key.text = plain_key(rules, &key.text)?;
     }
     rules.place.clear();
     if let Some(partitions) = &mut definition.partitions {
-        *partitions = partition_engines(rules, partitions, engine);
+        *partitions = partition_engines(rules, partitions, engine)?;
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ pub(super) fn key_place(key: &KeyClause) -> String {
 }
 
 /// A key without what engines with transactions ignore: the size of its blocks, and that it is a hash.
-fn plain_key(rules: &mut Rules, text: &str) -> String {
+fn plain_key(rules: &mut Rules, text: &str) -> Result<String, Refusal> {
     let tokens = lex(text, &Context::new("", rules.flavours.from)).tokens;
     let mut edits = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
@@ -135,7 +135,7 @@ fn plain_key(rules: &mut Rules, text: &str) -> String {
 }
 
 /// Every partition names the engine once more.
-fn partition_engines(rules: &mut Rules, text: &str, engine: &str) -> String {
+fn partition_engines(rules: &mut Rules, text: &str, engine: &str) -> Result<String, Refusal> {
     let tokens = lex(text, &Context::new("", rules.flavours.from)).tokens;
     let mut edits = Vec::new();
     for (at, token) in tokens.iter().enumerate() {

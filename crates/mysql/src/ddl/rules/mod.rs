@@ -137,7 +137,7 @@ pub fn apply_to(
         rules.check(check);
     }
     if let Some(partitions) = &mut definition.partitions {
-        *partitions = rules.partitions(partitions);
+        *partitions = rules.partitions(partitions)?;
     }
     Ok((definition, rules.applied))
 }
@@ -204,7 +204,7 @@ impl Rules {
             return Ok(text.to_owned());
         };
         let edit = (ignored.start..ignored.end, "INVISIBLE".to_owned());
-        let after = replace(text, vec![edit]);
+        let after = replace(text, vec![edit])?;
         self.note("ignored-index", text, &after);
         Ok(after)
     }
@@ -228,7 +228,7 @@ impl Rules {
     }
 
     /// Drops where the partitions are kept.
-    fn partitions(&mut self, text: &str) -> String {
+    fn partitions(&mut self, text: &str) -> Result<String, Refusal> {
         let tokens = lex(text, &Context::new("", self.flavours.from)).tokens;
         let mut edits = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
