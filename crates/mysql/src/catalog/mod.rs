@@ -21,7 +21,7 @@ use crate::session::{RowSet, Session};
 use column_type::{TypeFacts, column_kind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wherry_engine::ports::DatabaseDefinition;
-use wherry_model::{Column, ColumnKind, Exactness, Fault, Key, KeyPart, Table, TableName};
+use wherry_model::{Class, Column, ColumnKind, Exactness, Fault, Key, KeyPart, Table, TableName};
 
 /// Databases that belong to the server itself.
 pub const SYSTEM_DATABASES: [&str; 4] =
@@ -29,6 +29,9 @@ pub const SYSTEM_DATABASES: [&str; 4] =
 
 /// Names in one `IN` list of a catalog query.
 const NAMES_PER_QUERY: usize = 500;
+
+/// Readings of a catalog whose definitions change all the while.
+const SURVEY_COUNT_MAX: usize = 20;
 
 /// Which tables to read.
 #[derive(Debug, Clone, Copy)]
@@ -147,6 +150,18 @@ pub async fn survey(session: &mut Session, scope: Scope<'_>) -> Result<Survey, F
         }
     }
     Ok(survey)
+}
+
+/// As `survey`, again while definitions change under it: what was torn apart is no property of a table.
+pub async fn survey_at_rest(session: &mut Session, scope: Scope<'_>) -> Result<Survey, Fault> {
+    for _ in 1..SURVEY_COUNT_MAX {
+        let found = survey(session, scope).await?;
+        let torn = |fault: &Fault| fault.class == Class::Transient;
+        if !found.refused.iter().any(torn) {
+            return Ok(found);
+        }
+    }
+    survey(session, scope).await
 }
 
 /// Character set, collation and comment of databases that exist, in order of name.

@@ -293,7 +293,7 @@ async fn of_tables(
     settings: &Settings,
     cloud: &Cloud,
 ) -> Result<Vec<CheckItem>, Fault> {
-    let found = catalog::survey(session, Scope::Databases(databases)).await?;
+    let found = catalog::survey_at_rest(session, Scope::Databases(databases)).await?;
     let tools = online::check(&found, selection);
     let Survey {
         mut tables,
