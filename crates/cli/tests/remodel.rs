@@ -7,9 +7,11 @@
 
 use crate::runner::{Running, Wherry};
 use crate::seeds;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use wherry_testkit::{
-    Flavour, REMODEL_DATABASES, Random, Remodel, RemodelOptions, Server, ServerOptions, compare,
+    Flavour, Naming, REMODEL_DATABASES, Random, Remodel, RemodelOptions, Server, ServerOptions,
+    compare_named,
 };
 
 /// A rate that an unoptimised build on a busy machine keeps up with: speed is not what is tested.
@@ -28,6 +30,79 @@ struct Plan {
     seed: u64,
     length: Length,
     kills: u64,
+    /// Under other names in the target.
+    mapped: bool,
+}
+
+/// Names of the program's tables with those that they get: some in the same database, some in
+/// another one. One of them is the name that swaps go through.
+fn tables() -> impl Iterator<Item = (String, String, String)> {
+    REMODEL_DATABASES.into_iter().flat_map(|database| {
+        let numbered = (0..40).map(|number| format!("t{number}"));
+        numbered
+            .chain(["aside".to_owned()])
+            .enumerate()
+            .map(move |(number, table)| {
+                let (there, name) = match (database, number % 4) {
+                    ("mill", 2) => ("depot".to_owned(), table.clone()),
+                    (_, 1) => (database_named(database), format!("table {number}")),
+                    _ => (database_named(database), table.clone()),
+                };
+                (format!("{database}.{table}"), there, name)
+            })
+    })
+}
+
+fn database_named(database: &str) -> String {
+    match database {
+        "mill" => "works",
+        "shed" => "hut",
+        same => same,
+    }
+    .to_owned()
+}
+
+/// Alike in every table, because a rename that gives columns other names is not always carried.
+const COLUMNS: [(&str, &str); 6] = [
+    ("id", "number"),
+    ("v", "V_1"),
+    ("c1", "c2"),
+    ("c2", "c1"),
+    ("c5", "a `b"),
+    ("r3", "c30"),
+];
+
+fn mapping() -> String {
+    let (mut names, mut columns) = (Vec::new(), Vec::new());
+    for (table, there, name) in tables() {
+        names.push(format!("{table}: '{there}.{name}'"));
+        columns.extend(COLUMNS.map(|(from, to)| format!("{table}.{from}: '{to}'")));
+    }
+    format!(
+        "mapping: {{databases: {{mill: works, shed: hut}}, tables: {{{}}}, columns: {{{}}}}}",
+        names.join(", "),
+        columns.join(", ")
+    )
+}
+
+/// The same for the comparison.
+fn naming() -> Naming {
+    let renamed: BTreeMap<String, (String, String)> = tables()
+        .map(|(table, there, name)| (table, (there, name)))
+        .collect();
+    let table = move |database: &str, table: &str| {
+        let found = renamed.get(&format!("{database}.{table}"));
+        let same = || (database_named(database), table.to_owned());
+        found.cloned().unwrap_or_else(same)
+    };
+    let column = |_: &str, _: &str, column: &str| {
+        let found = COLUMNS.iter().find(|(from, _)| *from == column);
+        found.map_or(column, |(_, to)| *to).to_owned()
+    };
+    Naming {
+        table: Box::new(table),
+        column: Box::new(column),
+    }
 }
 
 async fn start(flavour: Flavour, seed: u64) -> Server {
@@ -108,7 +183,12 @@ async fn remodel(plan: Plan) -> String {
     };
     let url = source.url("root");
     Remodel::create(&url, &options).await.expect("tables");
-    let wherry = Wherry::new(&source, &target, &REMODEL_DATABASES);
+    let mut wherry = Wherry::new(&source, &target, &REMODEL_DATABASES);
+    let mut naming = Naming::same();
+    if plan.mapped {
+        wherry = wherry.select(&mapping());
+        naming = self::naming();
+    }
     let mut random = Random::new(plan.seed);
     let program = Remodel::start(&url, &options);
     program.wait_for(5).await.expect("changes before the start");
@@ -141,7 +221,7 @@ async fn remodel(plan: Plan) -> String {
     assert!(lost.is_empty(), "nothing is lost: {lost:#?}");
     verified.expect_code(0);
     running.stop();
-    let compared = compare(&url, &target.url("root"), &REMODEL_DATABASES)
+    let compared = compare_named(&url, &target.url("root"), &REMODEL_DATABASES, &naming)
         .await
         .expect("comparison");
     compared.assert_equal();
@@ -150,8 +230,9 @@ async fn remodel(plan: Plan) -> String {
         assert!(left.is_empty(), "{table}: {left:?}");
     }
     let done = kinds.values().filter(|[done, _]| *done > 0).count();
+    let names = if plan.mapped { "other" } else { "same" };
     format!(
-        "{definitions} definition changes of {done} kinds, {rows} statements on rows, {} tables, {} rows, {} kills\n{kinds:?}",
+        "{names} names, {definitions} definition changes of {done} kinds, {rows} statements on rows, {} tables, {} rows, {} kills\n{kinds:?}",
         compared.tables, compared.rows, plan.kills
     )
 }
@@ -165,6 +246,7 @@ async fn travel(flavour: Flavour) {
                 seed,
                 length: time.map_or(Length::Definitions(60), Length::Time),
                 kills: time.map_or(1, |_| seed % 4),
+                mapped: seed.is_multiple_of(3),
             })
         },
     )

@@ -289,7 +289,11 @@ fn add_unique(_: &Scene, table: &Table, random: &mut Random) -> Option<String> {
         .then(|| format!("ADD UNIQUE KEY `{name}` ({}, {})", part(one), part(other)))
 }
 
-fn add_fulltext(_: &Scene, table: &Table, random: &mut Random) -> Option<String> {
+/// MariaDB partitions tables with such keys, which MySQL 8.0 refuses.
+fn add_fulltext(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
+    if scene.flavour == Flavour::MariaDb && !table.partitions.is_empty() {
+        return None;
+    }
     let column = table.column(random, Column::is_text)?;
     Some(format!(
         "ADD FULLTEXT KEY `{}` (`{}`)",

@@ -2,6 +2,7 @@
 
 use super::alter::Clause;
 use super::picture::{Scene, Table, one};
+use crate::flavour::Flavour;
 use crate::random::Random;
 
 pub(super) const CLAUSES: [(&str, Clause); 8] = [
@@ -26,7 +27,11 @@ fn key_of(table: &Table) -> Option<&str> {
     numbers(column).then_some(column)
 }
 
-fn partition_by(_: &Scene, table: &Table, random: &mut Random) -> Option<String> {
+/// MariaDB partitions tables with full-text keys, which MySQL 8.0 refuses.
+fn partition_by(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
+    if scene.flavour == Flavour::MariaDb && table.has_fulltext {
+        return None;
+    }
     let key = key_of(table)?;
     Some(match random.below(5) {
         0 => format!("PARTITION BY HASH (`{key}`) PARTITIONS 3"),

@@ -30,6 +30,7 @@ pub(super) struct Table {
     /// Names of CHECKs and foreign keys.
     pub checks: Vec<String>,
     pub foreign_keys: Vec<String>,
+    pub has_fulltext: bool,
     /// Like `RANGE`; empty where it is not partitioned.
     pub method: String,
     pub partitions: Vec<String>,
@@ -134,14 +135,15 @@ async fn table_of(connection: &mut Conn, database: &str, table: &str) -> Result<
     if columns.is_empty() {
         return Ok(None);
     }
-    let keys: Vec<(String, String)> = connection
+    let keys: Vec<(String, String, String)> = connection
         .query(format!(
-            "SELECT INDEX_NAME, COALESCE(COLUMN_NAME, '') FROM information_schema.STATISTICS WHERE {place} ORDER BY INDEX_NAME, SEQ_IN_INDEX"
+            "SELECT INDEX_NAME, COALESCE(COLUMN_NAME, ''), INDEX_TYPE FROM information_schema.STATISTICS WHERE {place} ORDER BY INDEX_NAME, SEQ_IN_INDEX"
         ))
         .await?;
-    let primary = keys.iter().filter(|(name, _)| name == "PRIMARY");
-    let primary = primary.map(|(_, column)| column.clone()).collect();
-    let mut indexes: Vec<String> = keys.iter().map(|(name, _)| name.clone()).collect();
+    let primary = keys.iter().filter(|(name, ..)| name == "PRIMARY");
+    let primary = primary.map(|(_, column, _)| column.clone()).collect();
+    let has_fulltext = keys.iter().any(|(.., kind)| kind == "FULLTEXT");
+    let mut indexes: Vec<String> = keys.iter().map(|(name, ..)| name.clone()).collect();
     indexes.dedup();
     indexes.retain(|name| name != "PRIMARY");
     let constraints: Vec<(String, String)> = connection
@@ -165,6 +167,7 @@ async fn table_of(connection: &mut Conn, database: &str, table: &str) -> Result<
         primary,
         checks: of_kind("CHECK"),
         foreign_keys: of_kind("FOREIGN KEY"),
+        has_fulltext,
         method: partitions
             .first()
             .map_or_else(String::new, |(_, method)| method.clone()),
