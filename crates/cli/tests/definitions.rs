@@ -1,5 +1,6 @@
 //! DDL around the start, in the load and in the stream.
 
+use crate::lanes::becomes;
 use crate::runner::Wherry;
 use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 
@@ -171,12 +172,17 @@ async fn ddl_during_the_load_restarts_its_table_alone() {
              CREATE TABLE moved (id INT PRIMARY KEY);
              INSERT INTO moved VALUES (1);
              CREATE TABLE gone (id INT PRIMARY KEY);
-             ANALYZE TABLE bulk",
+             ANALYZE TABLE bulk;
+             CREATE DATABASE bare DEFAULT CHARACTER SET latin1;
+             CREATE DATABASE brief DEFAULT CHARACTER SET latin1;
+             CREATE TABLE one_side (id INT PRIMARY KEY, CONSTRAINT one_check CHECK (id > 0));
+             CREATE TABLE other_side (id INT PRIMARY KEY, CONSTRAINT other_check CHECK (id < 9))",
         )
         .await
         .expect("source data");
     // One reader, so that the load lasts longer than the definition changes.
-    let wherry = Wherry::new(&source, &target, &["shop"]).extra("load: {readers: 1, writers: 1}");
+    let databases = ["shop", "bare", "brief"];
+    let wherry = Wherry::new(&source, &target, &databases).extra("load: {readers: 1, writers: 1}");
     let running = wherry.start(&["run"]);
     running.hear("the load", |line| line["phase"] == "load");
     source
@@ -189,11 +195,20 @@ async fn ddl_during_the_load_restarts_its_table_alone() {
              DROP TABLE gone;
              CREATE TABLE fresh (id INT PRIMARY KEY);
              INSERT INTO fresh VALUES (1);
-             UPDATE calm SET v = 2",
+             UPDATE calm SET v = 2;
+             RENAME TABLE one_side TO aside, other_side TO one_side, aside TO other_side;
+             ALTER DATABASE bare DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+             DROP DATABASE brief",
         )
         .await
         .expect("changes during the load");
     running.hear_strict();
+    source
+        .sql("CREATE DATABASE IF NOT EXISTS brief DEFAULT CHARACTER SET latin2")
+        .await
+        .expect("another database of the same name");
+    let brief = "SELECT DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'brief'";
+    becomes(&target, brief, "latin2", &running).await;
     let restarts = running.said("its load starts again");
     assert!(
         restarts.iter().any(|text| text.contains("`bulk`")),
@@ -205,7 +220,7 @@ async fn ddl_during_the_load_restarts_its_table_alone() {
     );
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
-    compare(&source.url("root"), &target.url("root"), &["shop"])
+    compare(&source.url("root"), &target.url("root"), &databases)
         .await
         .expect("comparison")
         .assert_equal();

@@ -81,6 +81,11 @@ impl StartMoves {
         }
     }
 
+    /// Databases that were made or dropped.
+    pub fn databases(&self) -> impl Iterator<Item = &str> {
+        self.databases.keys().map(String::as_str)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty() && self.databases.is_empty() && !self.database_altered
     }

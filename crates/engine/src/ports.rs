@@ -231,7 +231,15 @@ pub trait Target: RowReader {
     /// Stops one table for good, with the reason.
     async fn stop_table(&self, fault: &Fault, position: &Position) -> Result<(), Fault>;
 
+    /// Makes the database, or gives it these defaults.
     async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault>;
+
+    /// Makes the database where it is missing. One that is there keeps its defaults: those at the
+    /// place that the stream has come to.
+    async fn ensure_database(&self, database: &DatabaseDefinition) -> Result<(), Fault>;
+
+    /// The source has dropped it: what comes under this name is another one.
+    async fn forget_database(&self, name: &str) -> Result<(), Fault>;
 
     /// Makes the table anew, empty; drops what an earlier attempt of this task left.
     async fn create_table(&self, table: &Table, defer_indexes: bool) -> Result<(), Fault>;

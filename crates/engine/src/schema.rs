@@ -7,7 +7,7 @@ use crate::ports::{DatabaseDefinition, Target};
 use crate::progress::Board;
 use crate::state::{TableStage, TableState};
 use std::collections::BTreeMap;
-use wherry_model::{Fault, Position, Table, TableName};
+use wherry_model::{Class, Fault, Position, Scope, Table, TableName};
 
 /// Creates every database, and every table that is still only planned.
 ///
@@ -22,17 +22,47 @@ pub async fn create(
     for database in databases {
         target.create_database(database).await?;
     }
-    for state in tables
-        .iter()
-        .filter(|state| state.stage == TableStage::Planned)
-    {
-        create_table(target, board, state, defer_indexes).await?;
-    }
-    Ok(())
+    create_tables(target, board, tables, defer_indexes).await
 }
 
-/// Creates one planned table.
-pub async fn create_table(
+/// Creates every planned table; one that the target refuses stops.
+///
+/// In rounds until a round brings nothing: a table may need the name of a CHECK that what an
+/// earlier attempt made of another one still has.
+pub(crate) async fn create_tables(
+    target: &dyn Target,
+    board: &Board,
+    tables: &[TableState],
+    defer_indexes: bool,
+) -> Result<(), Fault> {
+    let planned =
+        |state: &&TableState| state.stage == TableStage::Planned && state.stopped.is_none();
+    let mut waiting: Vec<&TableState> = tables.iter().filter(planned).collect();
+    loop {
+        let mut refused = Vec::new();
+        for state in &waiting {
+            match create_table(target, board, state, defer_indexes).await {
+                Err(fault) if is_refusal(&fault) => refused.push((*state, fault)),
+                created => created?,
+            }
+        }
+        if refused.len() < waiting.len() {
+            waiting = refused.into_iter().map(|(state, _)| state).collect();
+            continue;
+        }
+        for (state, fault) in &refused {
+            stop_table(target, board, &state.table.name, fault, &state.start).await?;
+        }
+        return Ok(());
+    }
+}
+
+/// True where only this table cannot be made.
+fn is_refusal(fault: &Fault) -> bool {
+    fault.class == Class::Operator && matches!(fault.scope, Scope::Table(_))
+}
+
+async fn create_table(
     target: &dyn Target,
     board: &Board,
     state: &TableState,

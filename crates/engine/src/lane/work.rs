@@ -133,7 +133,7 @@ impl Work {
             return Ok(None);
         }
         for database in &plan.catalog.databases {
-            self.main.create_database(database).await?;
+            self.main.ensure_database(database).await?;
         }
         let mut states = planned(&plan, &waiting);
         if states.is_empty() {

@@ -15,13 +15,13 @@ use crate::plan::{Plan, StartMoves, plan};
 use crate::policy::stop_table;
 use crate::ports::{Source, Target};
 use crate::progress::Board;
-use crate::schema::{create_table, prove};
+use crate::schema::{create_tables, prove};
 use crate::state::{TableStage, TableState};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Class, Fault, Position, TableName};
+use wherry_model::{Class, Ddl, Fault, Position, TableName};
 
 /// Rounds before a source whose definitions never rest fails the load.
 const LOAD_ROUND_COUNT_MAX: usize = 50;
@@ -50,12 +50,9 @@ impl Load {
         let mut scanned_to = self.first_start().await?;
         let mut tables = stored;
         for _ in 0..LOAD_ROUND_COUNT_MAX {
-            for state in tables
-                .iter()
-                .filter(|state| state.stage == TableStage::Planned)
-            {
-                create_table(self.target.as_ref(), &self.board, state, self.defer_indexes).await?;
-            }
+            let target = self.target.as_ref();
+            create_tables(target, &self.board, &tables, self.defer_indexes).await?;
+            tables = self.stored_tables().await?;
             let mut suspects = jobs::round(self, &tables, cancel).await?;
             let end = self.end_of_round(&tables, &mut suspects).await?;
             let moves = self.moves_between(&scanned_to, &end, &tables).await?;
@@ -138,15 +135,7 @@ impl Load {
                     .is_some_and(|start| start.reaches(&ddl.end))
             };
             let all_known = !ddl.tables.is_empty() && ddl.tables.iter().all(known);
-            // A database statement is old news when every table of the plan starts behind it.
-            let in_database =
-                |state: &&TableState| state.table.name.database == ddl.default_database;
-            let database_known = ddl.tables.is_empty()
-                && tables
-                    .iter()
-                    .filter(in_database)
-                    .all(|state| state.start.reaches(&ddl.end));
-            if all_known || database_known {
+            if all_known || self.knows_database(&ddl, tables) {
                 continue;
             }
             let names_tables = !ddl.tables.is_empty();
@@ -159,6 +148,18 @@ impl Load {
             moves.record(&ddl);
         }
         Ok(moves)
+    }
+
+    /// A database statement is old news when every table of the plan starts behind it. Where there
+    /// is none, nothing tells when the database's defaults were read; the lane leaves them alone.
+    fn knows_database(&self, ddl: &Ddl, tables: &[TableState]) -> bool {
+        let mut in_database = tables
+            .iter()
+            .filter(|state| state.table.name.database == ddl.default_database)
+            .peekable();
+        let told = self.beside || in_database.peek().is_some();
+        let known = in_database.all(|state| state.start.reaches(&ddl.end));
+        ddl.tables.is_empty() && told && known
     }
 
     /// Stops the tables that failed without a DDL to explain it.
@@ -180,7 +181,7 @@ impl Load {
 
     /// Plans and creates again what the DDL touched, with new starts.
     async fn restart(&self, moves: &StartMoves, tables: &[TableState]) -> Result<(), Fault> {
-        let (fresh, tables) = self.plan_again(tables).await?;
+        let (fresh, tables) = self.plan_again(moves, tables).await?;
         let mut states = fresh.states();
         if self.beside {
             let is_mine = |name: &TableName| tables.iter().any(|old| old.table.name == *name);
@@ -237,7 +238,11 @@ impl Load {
     }
 
     /// A new plan, and those of the tables that it does not refuse. What is gone at the source is dropped.
-    async fn plan_again(&self, tables: &[TableState]) -> Result<(Plan, Vec<TableState>), Fault> {
+    async fn plan_again(
+        &self,
+        moves: &StartMoves,
+        tables: &[TableState],
+    ) -> Result<(Plan, Vec<TableState>), Fault> {
         let mut fresh = plan(self.source.as_ref(), &self.selection).await?;
         let mut tables = tables.to_vec();
         if self.beside {
@@ -245,9 +250,7 @@ impl Load {
         } else {
             fresh = fresh.whole()?;
         }
-        for database in &fresh.catalog.databases {
-            self.target.create_database(database).await?;
-        }
+        self.restart_databases(moves, &fresh).await?;
         for old in &tables {
             let name = &old.table.name;
             if !fresh.catalog.tables.iter().any(|table| table.name == *name) {
@@ -257,6 +260,27 @@ impl Load {
             }
         }
         Ok((fresh, tables))
+    }
+
+    /// The lane leaves the defaults to the stream, which meets their changes in order.
+    async fn restart_databases(&self, moves: &StartMoves, fresh: &Plan) -> Result<(), Fault> {
+        let databases = &fresh.catalog.databases;
+        for database in databases {
+            if self.beside {
+                self.target.ensure_database(database).await?;
+            } else {
+                self.target.create_database(database).await?;
+            }
+        }
+        if self.beside {
+            return Ok(());
+        }
+        for name in moves.databases().chain(fresh.moved.databases()) {
+            if !databases.iter().any(|database| database.name == name) {
+                self.target.forget_database(name).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What was loaded of an adopted table cannot be told from the target's own rows, so its load

@@ -193,6 +193,7 @@ mod tests {
         let check = |clauses: &str, expected: &str| {
             let sql = format!("ALTER TABLE t {clauses}");
             let carried = carried(&sql, &classify(&sql, &context), &TableName::clone);
+            let carried = carried.expect("a statement");
             let words: Vec<&str> = carried.split_whitespace().collect();
             assert_eq!(words.join(" "), format!("ALTER TABLE `d`.`t` {expected}"));
         };

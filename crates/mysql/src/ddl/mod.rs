@@ -13,6 +13,7 @@ mod classify;
 mod columns;
 mod conversion;
 mod cursor;
+mod database;
 mod dml;
 mod edit;
 mod lexer;
@@ -38,6 +39,7 @@ pub use alter::{AlterNotes, converts_moments, names_engine, plain_alter};
 pub use classify::classify;
 pub use columns::{Columns, renamed};
 pub use conversion::converts_nothing;
+pub use database::database_options;
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
 pub use object_names::{

@@ -94,7 +94,8 @@ pub fn rename_object(
         ObjectKind::View => super::view_names::edits(&text)?,
         _ => super::body_names::edits(&text)?,
     };
-    Ok(super::edit::replace(sql, edits))
+    // Two of them at one place: what is there is not understood.
+    super::edit::replace(sql, edits).map_err(|_| Unproved::new(of.charset, EITHER))
 }
 
 /// Every table and column that a view names, each once, in lower case: what it means, whatever

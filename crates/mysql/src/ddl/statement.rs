@@ -216,6 +216,8 @@ impl Statement {
             StatementKind::DropTable => Some(DdlKind::DropTable),
             StatementKind::RenameTable => Some(DdlKind::RenameTable),
             StatementKind::TruncateTable => Some(DdlKind::TruncateTable),
+            // Everything in the old one goes first.
+            StatementKind::CreateDatabase if self.or_replace => Some(DdlKind::DropDatabase),
             StatementKind::CreateDatabase => Some(DdlKind::CreateDatabase),
             StatementKind::AlterDatabase => Some(DdlKind::AlterDatabase),
             StatementKind::DropDatabase => Some(DdlKind::DropDatabase),

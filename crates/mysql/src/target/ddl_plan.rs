@@ -11,12 +11,9 @@ use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
 use crate::ddl::{
     AlterNotes, Context, Refusal, Role, StatementKind, carried, converts_moments, plain_alter,
-    rewrite_names,
 };
-use crate::session::SessionKind;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{TableStage, TableState};
-use wherry_model::name::quote;
 use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Operation, Table, TableName};
 
 const LEAVES_SELECTION: &str = "it is renamed to a database that is not selected";
@@ -38,7 +35,7 @@ impl Inner {
             DdlKind::DropTable => self.plan_drop(request),
             DdlKind::RenameTable => self.plan_rename(request),
             DdlKind::TruncateTable => Ok(plan_truncate(request)),
-            DdlKind::CreateDatabase | DdlKind::AlterDatabase => plan_database(request),
+            DdlKind::CreateDatabase | DdlKind::AlterDatabase => self.plan_database(request).await,
             DdlKind::DropDatabase => self.plan_drop_database(request).await,
             // The engine syncs objects; such a statement never comes here.
             DdlKind::Object => Ok(Plan::default()),
@@ -408,91 +405,6 @@ impl Inner {
         plan.effects.push(DdlEffect::Gone(origin.clone()));
     }
 
-    async fn plan_drop_database(&self, request: &Request<'_>) -> Result<Plan, Fault> {
-        let mut plan = Plan::default();
-        let Some(database) = request.statement.database() else {
-            return Ok(plan);
-        };
-        if !request.selection.includes_database(database) {
-            return Ok(plan);
-        }
-        let Some(task) = self.stored().await? else {
-            return Ok(plan);
-        };
-        let drops_database = request
-            .selection
-            .carries_in(Operation::DropDatabase, database);
-        let (dropped, left): (Vec<TableState>, Vec<TableState>) = task
-            .tables
-            .into_iter()
-            .filter(|state| !state.start.reaches(&request.ddl.end) && !state.is_left())
-            .filter(|state| state.table.name.database == database)
-            .partition(|state| {
-                drops_database && request.carries(Operation::DropTable, &state.table.name)
-            });
-        for state in left {
-            let operation = match drops_database {
-                true => Operation::DropTable,
-                false => Operation::DropDatabase,
-            };
-            self.leave_stored(request, &mut plan, &state, operation)?;
-        }
-        if !drops_database {
-            return Ok(plan);
-        }
-        let (adopted, made): (Vec<TableState>, Vec<TableState>) =
-            dropped.into_iter().partition(|state| state.table.is_kept());
-        for state in adopted.iter().filter(|state| state.stopped.is_none()) {
-            let refusal = cannot_carry(
-                &state.table.name,
-                "the target had it before the task, so it is not dropped there",
-            );
-            self.plan_stop(request, &mut plan, &state.table.name, &refusal)?;
-        }
-        let tables: Vec<TableName> = made.into_iter().map(|state| state.table.name).collect();
-        for table in &tables {
-            let stored = self.stored_table(table).await?;
-            if stored.is_some_and(|stored| stored.made || stored.state.lane.is_none()) {
-                plan.legs.push(drop_leg(request, table));
-            }
-            plan.states.extend(self.state.forget_table(table));
-            plan.effects.push(DdlEffect::Gone(table.clone()));
-        }
-        let there = request.names.database(database);
-        let dropped: Vec<TableName> = tables
-            .iter()
-            .map(|table| request.names.table(table))
-            .collect();
-        if !request.names.is_shared(database, &there) && self.holds_only(&there, &dropped).await? {
-            plan.legs.push(Leg {
-                sql: format!("DROP DATABASE IF EXISTS {}", quote(&there)),
-                table: TableName::new(database, ""),
-                there: TableName::new(there, ""),
-                test: Test::Tolerant,
-                own: false,
-            });
-        }
-        Ok(plan)
-    }
-
-    /// True where the database in the target has no other table than these.
-    async fn holds_only(&self, database: &str, tables: &[TableName]) -> Result<bool, Fault> {
-        let mut session = self.own_session(SessionKind::Control).await?;
-        let sql = format!(
-            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
-            super::state::text(database)
-        );
-        let rows = session.query(sql).await.map_err(Fault::from)?;
-        session.close().await;
-        Ok((0..rows.rows.len()).all(|row| {
-            rows.text(row, 0).is_some_and(|name| {
-                tables
-                    .iter()
-                    .any(|table| table.database == database && table.table == name)
-            })
-        }))
-    }
-
     fn plan_unsupported(&self, request: &Request<'_>) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         for table in &request.ddl.tables {
@@ -689,23 +601,4 @@ fn plan_truncate(request: &Request<'_>) -> Plan {
         }
     }
     plan
-}
-
-/// One that is there already is as good as a new one: its tables say their own character set.
-fn plan_database(request: &Request<'_>) -> Result<Plan, Fault> {
-    let mut plan = Plan::default();
-    let named = request.statement.database();
-    let database = named.unwrap_or(&request.ddl.default_database);
-    if request.selection.includes_database(database) {
-        plan.legs.push(Leg {
-            sql: rewrite_names(&request.ddl.statement, &request.statement, &|name| {
-                request.names.table(name)
-            })?,
-            table: TableName::new(database, ""),
-            there: TableName::new(request.names.database(database), ""),
-            test: Test::Tolerant,
-            own: false,
-        });
-    }
-    Ok(plan)
 }

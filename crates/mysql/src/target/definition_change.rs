@@ -49,7 +49,7 @@ pub(super) enum Test {
     Left(TableName, Vec<String>),
     /// It may run again at the barrier.
     Repeatable,
-    /// As `Repeatable`, and a refusal of the server is no reason to stop.
+    /// As `Repeatable`, and a refusal of the server is recorded and stops nothing.
     Tolerant,
 }
 
@@ -314,7 +314,13 @@ impl Inner {
             let ran = in_doubt && self.leg_ran(leg, &intent.before).await?;
             in_doubt = false;
             if !ran && let Err(refusal) = self.run_leg(road, &session, leg).await? {
-                return self.stop_all(request, plan, &leg.table, &refusal);
+                if !matches!(leg.test, Test::Tolerant) {
+                    return self.stop_all(request, plan, &leg.table, &refusal);
+                }
+                let refused = self
+                    .state
+                    .add_refused_database(&leg.table, &refusal, &position);
+                plan.states.push(refused);
             }
             if legs.len() > 1 {
                 self.write_state(&[self.state.finish_leg(&position, index)])
@@ -344,10 +350,6 @@ impl Inner {
         };
         if !fault::is_answered(&error) || fault::is_retry(&error) {
             return Err(error.into_fault());
-        }
-        if matches!(leg.test, Test::Tolerant) {
-            tracing::warn!(table = %leg.table, code = error.server_code(), "the target refused a statement that is not needed");
-            return Ok(Ok(()));
         }
         Ok(Err(fault::ddl_fault(error, &leg.table)))
     }

@@ -9,6 +9,7 @@ mod adopt;
 mod apply;
 mod claim;
 mod commit;
+mod ddl_database;
 mod ddl_names;
 mod ddl_plan;
 mod ddl_restart;
@@ -350,6 +351,14 @@ impl Target for MysqlTarget {
 
     async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
         self.inner.create_database(database).await
+    }
+
+    async fn ensure_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
+        self.inner.ensure_database(database).await
+    }
+
+    async fn forget_database(&self, name: &str) -> Result<(), Fault> {
+        self.inner.forget_database(name).await
     }
 
     async fn create_table(&self, table: &Table, defer_indexes: bool) -> Result<(), Fault> {

@@ -24,24 +24,34 @@ impl Inner {
         let (wanted, applied) =
             rules::database(database, self.flavours().await?).map_err(Fault::from)?;
         for name in self.names.map().await?.databases_of(&database.name) {
-            self.create_database_as(&name, &wanted).await?;
+            self.create_database_as(&name, &wanted, true).await?;
         }
         let name = TableName::new(database.name.as_str(), "");
-        self.write_state(&self.state.put_rules(&name, &applied))
-            .await
-            .map(drop)
+        let mut statements = self.state.put_rules(&name, &applied);
+        statements.push(self.state.clear_gone(&database.name));
+        self.write_state(&statements).await.map(drop)
+    }
+
+    /// Makes what is missing of it, and leaves the defaults of what is there.
+    pub(super) async fn ensure_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
+        let (wanted, _) = rules::database(database, self.flavours().await?).map_err(Fault::from)?;
+        for name in self.names.map().await?.databases_of(&database.name) {
+            self.create_database_as(&name, &wanted, false).await?;
+        }
+        Ok(())
     }
 
     async fn create_database_as(
         &self,
         name: &str,
         wanted: &DatabaseDefinition,
+        alters: bool,
     ) -> Result<(), Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
         let there = read_databases(&mut session, &[name.to_owned()]).await?;
         session.close().await;
         let verb = match there.first() {
-            Some(there) if same_defaults(there, wanted) => return Ok(()),
+            Some(there) if !alters || same_defaults(there, wanted) => return Ok(()),
             Some(_) => "ALTER DATABASE",
             None => "CREATE DATABASE IF NOT EXISTS",
         };

@@ -3,6 +3,7 @@
 //! Owns the persisted format. Builds text only; who runs it stands in `store` and `transaction`.
 //! Values are written as hexadecimal literals, so that no name can leave its place.
 
+mod database;
 mod lane;
 mod rules;
 
@@ -606,6 +607,13 @@ impl State {
 const LANE_INTENT: &str = "lane ";
 
 /// The persisted format: each table with its columns and key.
+/// Those of the modules below this one.
+fn definitions_beside() -> Vec<(&'static str, String)> {
+    let mut all = lane::definitions();
+    all.extend([rules::definition(), database::definition()]);
+    all
+}
+
 fn definitions() -> Vec<(&'static str, String)> {
     const TASK: &str = "PRIMARY KEY (task)";
     const TABLE: &str = "task, database_name, table_name";
@@ -613,7 +621,7 @@ fn definitions() -> Vec<(&'static str, String)> {
     let logged =
         format!("position {TEXT}, recorded_at BIGINT NOT NULL, PRIMARY KEY (id), KEY task (task)");
     let id = "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT";
-    let mut all = [lane::definitions(), vec![rules::definition()]].concat();
+    let mut all = definitions_beside();
     all.extend([
         (
             "task",

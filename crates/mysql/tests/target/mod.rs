@@ -1,6 +1,7 @@
 //! The target on real servers: fencing, load, apply, exact changes and the DDL road.
 
 mod apply;
+mod databases;
 mod definition;
 mod exact;
 mod fence;
