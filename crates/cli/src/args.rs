@@ -115,6 +115,18 @@ pub enum Command {
     /// the cause in the target is mended. Takes the task over, marks the tables and ends;
     /// `wherry run` then goes on, and what came behind the change is read beside its stream.
     Retry(ResyncArgs),
+    /// Let a paused table go on without the definition change that has paused it
+    ///
+    /// For a change that is made in the target by hand, or is not needed there. Refused where the
+    /// target's table does not suit the source's rows behind it. Takes the task over, records the
+    /// choice and ends; `wherry run` then goes on.
+    Skip(ResyncArgs),
+    /// Run another statement in the place of the definition change that has paused a table
+    ///
+    /// One ALTER TABLE, CREATE INDEX or DROP INDEX with the names of the source. It is tried on an
+    /// empty copy first, and the table stops again where it would not suit the source's rows. Takes
+    /// the task over, records the choice and ends; `wherry run` then goes on.
+    Replace(ReplaceArgs),
     /// Show what a task has done and is doing; reads only the target
     Status(StatusArgs),
     /// Print the JSON Schema of the task file
@@ -152,6 +164,15 @@ pub struct ResyncArgs {
     /// Tables, like shop.orders; behind the task file
     #[arg(value_name = "TABLE")]
     pub tables: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplaceArgs {
+    #[command(flatten)]
+    pub paused: ResyncArgs,
+    /// The statement to run
+    #[arg(long, value_name = "SQL")]
+    pub with: String,
 }
 
 #[derive(Debug, Args)]

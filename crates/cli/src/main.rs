@@ -86,6 +86,8 @@ async fn dispatch(command: Command, output: Output) -> Result<Exit, Failure> {
         }
         Command::Resync(args) => resync::run(args, Again::Load, output).await,
         Command::Retry(args) => resync::run(args, Again::Definition, output).await,
+        Command::Skip(args) => resync::choose(args, None, output).await,
+        Command::Replace(args) => resync::choose(args.paused, Some(&args.with), output).await,
         Command::Status(args) => {
             status::print(&Task::for_status(&args.task)?, args.all, output).await?;
             Ok(Exit::Done)

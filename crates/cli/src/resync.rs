@@ -1,4 +1,5 @@
-//! `wherry resync` and `wherry retry`: have tables of a running task loaded anew, or go on.
+//! `wherry resync`, `wherry retry`, `wherry skip` and `wherry replace`: have tables of a running task
+//! loaded anew, or go on.
 
 use crate::args::{ResyncArgs, StopArgs};
 use crate::exit::Exit;
@@ -33,6 +34,32 @@ pub async fn run(mut args: ResyncArgs, again: Again, output: Output) -> Result<E
         for table in &marked {
             line(&format!("{table} {words}"));
         }
+        line("run `wherry run` to go on");
+    }
+    Ok(Exit::Done)
+}
+
+/// Has one paused table go on, with another statement in the place of the one that paused it.
+pub async fn choose(
+    mut args: ResyncArgs,
+    instead: Option<&str>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    take_table_for_file(&mut args);
+    let tables = names(&args.tables)?;
+    let [table] = tables.as_slice() else {
+        let fault = Fault::input("LAN-013", "more than one table was named")
+            .hint("Choose for one table at a time.");
+        return Err(fault.into());
+    };
+    let task = Task::from_args(&args.task, &StopArgs::default())?;
+    let job = wire::open(&task).await?;
+    job.choose(table, instead).await?;
+    if output == Output::Json {
+        let verb = if instead.is_some() { "replace" } else { "skip" };
+        line(&json!({"type": verb, "task": task.name, "tables": [table.to_string()]}).to_string());
+    } else {
+        line(&format!("{table} will go on"));
         line("run `wherry run` to go on");
     }
     Ok(Exit::Done)

@@ -12,6 +12,7 @@ use wherry_engine::policy;
 use wherry_engine::ports::{Source, Target};
 use wherry_engine::progress::{ObjectProgress, Progress};
 use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
+use wherry_engine::state::ChoiceAction;
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
 use wherry_model::{CheckItem, Fault, RuleChange, TableName};
 use wherry_mysql::ServerVersion;
@@ -246,6 +247,16 @@ impl Job {
     /// Takes the task over and marks paused tables to go on; all that are marked.
     pub async fn retry(&self, tables: &[TableName]) -> Result<Vec<TableName>, Fault> {
         self.runner.retry(tables).await
+    }
+
+    /// Takes the task over and has a paused table go on without the statement that paused it, or with
+    /// another one in its place.
+    pub async fn choose(&self, table: &TableName, instead: Option<&str>) -> Result<(), Fault> {
+        let action = match instead {
+            None => ChoiceAction::Skip,
+            Some(sql) => ChoiceAction::Replace(sql.to_owned()),
+        };
+        self.runner.choose(table, action).await
     }
 
     /// Compares both ends; takes nothing over and writes nothing.

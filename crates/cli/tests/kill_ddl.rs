@@ -11,7 +11,7 @@ use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 /// Fires when a step of a statement is marked as done.
 const AT_MARK: &str = "BEFORE UPDATE ON wherry.ddl_intent";
 /// Fires in the transaction that moves the checkpoint: it takes the journal's rows away.
-const AT_COMMIT: &str = "BEFORE DELETE ON wherry.ddl_intent";
+pub const AT_COMMIT: &str = "BEFORE DELETE ON wherry.ddl_intent";
 /// For statements that have no step in the target.
 const AT_CHECKPOINT: &str = "BEFORE UPDATE ON wherry.checkpoint";
 
@@ -108,7 +108,13 @@ async fn wait_until(server: &Server, query: &str) {
 }
 
 /// Runs the statement at the source and kills the runner when it has come to `moment`.
-async fn kill_at(wherry: &Wherry, source: &Server, target: &Server, moment: &str, statement: &str) {
+pub async fn kill_at(
+    wherry: &Wherry,
+    source: &Server,
+    target: &Server,
+    moment: &str,
+    statement: &str,
+) {
     let mut holder = target.connect().await.expect("a session");
     let held = "SELECT GET_LOCK('moment', 0)";
     let held: Option<u32> = holder.query_first(held).await.expect("a lock");

@@ -22,7 +22,7 @@ async fn rows(server: &Server, query: &str) -> Vec<String> {
     rows.into_iter().map(text).collect()
 }
 
-async fn assert_rows(server: &Server, query: &str, expected: &[&str]) {
+pub async fn assert_rows(server: &Server, query: &str, expected: &[&str]) {
     assert_eq!(rows(server, query).await, expected, "{query}");
 }
 

@@ -4,6 +4,7 @@
 //! no code with Wherry.
 
 mod attributes;
+mod choices;
 mod definitions;
 mod definitions_56;
 mod disk;

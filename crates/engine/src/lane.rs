@@ -6,9 +6,11 @@
 //! ARCHITECTURE.md, "Lanes", tells why nothing is lost or done twice. The main stream owns the
 //! lane: it alone starts it, halts it before a statement that moves its tables, and joins it.
 
+mod choice;
 mod resync;
 mod work;
 
+pub use choice::choose;
 pub use resync::{resync, retry};
 
 use crate::plan::Plan;

@@ -6,7 +6,7 @@
 
 use crate::objects::ObjectReport;
 use crate::pipe::{RowReceiver, RowSender};
-use crate::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
+use crate::state::{Checkpoint, Choice, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
 use async_trait::async_trait;
 use std::sync::Arc;
 use wherry_model::name::quote;
@@ -227,6 +227,13 @@ pub trait Target: RowReader {
     async fn drop_table(&self, table: &TableName) -> Result<(), Fault>;
 
     async fn set_stage(&self, table: &TableName, stage: TableStage) -> Result<(), Fault>;
+
+    /// Records what is to happen in the place of a statement that has paused a table. Refuses where
+    /// the rows behind the statement would then have no place in the target's table.
+    async fn choose(&self, choice: &Choice) -> Result<(), Fault>;
+
+    /// Forgets what was chosen for a table and has not happened yet.
+    async fn forget_choices(&self, table: &TableName) -> Result<(), Fault>;
 
     /// Stops one table for good, with the reason.
     async fn stop_table(&self, fault: &Fault, position: &Position) -> Result<(), Fault>;

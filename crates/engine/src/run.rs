@@ -10,7 +10,7 @@ use crate::policy::{cancelled, retry};
 use crate::ports::{Catalog, Source, Target};
 use crate::progress::{Board, publish_forever};
 use crate::schema;
-use crate::state::{Checkpoint, StoredTask};
+use crate::state::{Checkpoint, ChoiceAction, StoredTask};
 use crate::stream::{Role, Stream};
 use crate::verify::Verify;
 use crate::verify::report::VerifyReport;
@@ -186,6 +186,12 @@ impl Runner {
     /// Has paused tables go on from where they are. Returns all that will.
     pub async fn retry(&self, tables: &[TableName]) -> Result<Vec<TableName>, Fault> {
         lane::retry(self.target.as_ref(), tables).await
+    }
+
+    /// Has a paused table go on with something else in the place of the statement that paused it.
+    pub async fn choose(&self, table: &TableName, action: ChoiceAction) -> Result<(), Fault> {
+        let (source, target) = (self.source.as_ref(), self.target.as_ref());
+        lane::choose(source, target, &self.options.selection, table, action).await
     }
 
     /// Prechecks a new task, refuses a finished or foreign one, and claims it.

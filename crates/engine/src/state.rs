@@ -103,6 +103,25 @@ pub struct Stopped {
     pub left: bool,
 }
 
+/// What is to happen in the place of a statement that has paused a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    pub table: TableName,
+    /// Where the statement begins.
+    pub position: Position,
+    pub action: ChoiceAction,
+    /// The table as the source has it behind the statement.
+    pub after: Table,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChoiceAction {
+    Skip,
+    /// This statement is run instead.
+    Replace(String),
+}
+
 /// | stage | set when |
 /// |---|---|
 /// | `Planned` | the catalog was read and the start is known |

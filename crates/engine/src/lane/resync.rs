@@ -40,12 +40,16 @@ pub async fn retry(target: &dyn Target, names: &[TableName]) -> Result<Vec<Table
     let stored = target.stored().await?;
     let paused = paused(stored.as_ref(), names)?;
     for state in &paused {
+        target.forget_choices(&state.table.name).await?;
         target.plan_table(state).await?;
     }
     Ok(paused.into_iter().map(|state| state.table.name).collect())
 }
 
-fn paused(stored: Option<&StoredTask>, names: &[TableName]) -> Result<Vec<TableState>, Fault> {
+pub(super) fn paused(
+    stored: Option<&StoredTask>,
+    names: &[TableName],
+) -> Result<Vec<TableState>, Fault> {
     let task = streaming(stored)?;
     let state_of = |name: &TableName| {
         let state = task.tables.iter().find(|state| state.table.name == *name);

@@ -137,6 +137,53 @@ pub(super) async fn apart_of(
     }))
 }
 
+/// Why rows of this table could not be written into the target's as it is now.
+pub(super) async fn suits(session: &mut Session, table: &Table) -> Result<Vec<String>, Fault> {
+    let name = table.target_name();
+    let mut found = survey(session, Scope::Tables(std::slice::from_ref(name))).await?;
+    let Some(own) = found.tables.pop() else {
+        return Ok(vec!["the table is missing in the target".to_owned()]);
+    };
+    let mut problems = unsuitable(table, &own);
+    let required = required_columns(session, name).await?;
+    let extra = required
+        .iter()
+        .filter(|name| column_of(table, name).is_none());
+    problems.extend(
+        extra.map(|column| format!("column `{column}` is only in the target and has no default")),
+    );
+    Ok(problems)
+}
+
+/// As `suits`, for a table of the target that is known.
+pub(super) fn unsuitable(source: &Table, own: &Table) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (index, column) in source.columns.iter().enumerate() {
+        let problem = match column_of(own, column.target_name()) {
+            None => Some("is missing in the target".to_owned()),
+            Some(there) => column_problem(column, there, is_in_a_key(source, index)),
+        };
+        problems.extend(problem.map(|problem| format!("column `{}` {problem}", column.name)));
+    }
+    let is_shared = |key: &Key| {
+        let mut others = source.keys.iter();
+        others.any(|other| same_key(source, other, own, key))
+    };
+    let extra = own.keys.iter().filter(|key| key.unique && !is_shared(key));
+    problems.extend(extra.map(|key| format!("unique key `{}` is only in the target", key.name)));
+    let lost = source.identity().filter(|identity| {
+        let has = |key: &Key| key.name == identity.name && same_key(source, identity, own, key);
+        !own.keys.iter().any(has)
+    });
+    problems.extend(lost.map(|key| {
+        format!(
+            "it does not have the key `{}` over the same columns",
+            key.name
+        )
+    }));
+    problems
+}
+
 /// Apart from its name.
 fn is_same(one: &Column, other: &Column) -> bool {
     let plain = |column: &Column| Column {

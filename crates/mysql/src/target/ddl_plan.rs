@@ -20,6 +20,9 @@ const LEAVES_SELECTION: &str = "it is renamed to a database that is not selected
 
 impl Inner {
     pub(super) async fn plan(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        if let Some(plan) = self.plan_chosen(request).await? {
+            return Ok(plan);
+        }
         if let Some(plan) = self.plan_left_out(request).await? {
             return Ok(plan);
         }

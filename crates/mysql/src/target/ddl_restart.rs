@@ -68,7 +68,8 @@ impl Request<'_> {
         }
         if paused.is_some() {
             reason.push_str(
-                " `wherry retry` tries it again once the target can take it; `wherry resync` loads the table anew.",
+                " Choose: `wherry retry` tries it again once the target can take it; `wherry skip` goes on without it, where the target's table suits; \
+                 `wherry replace` runs another statement in its place; `wherry resync` loads the table anew.",
             );
         }
         Stopped {

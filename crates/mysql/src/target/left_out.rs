@@ -7,6 +7,7 @@
 
 use super::Inner;
 use super::adopt::{Difference, apart_of};
+use super::choice::CHOSEN;
 use super::ddl_plan::{subject_of, unknown_table};
 use super::definition_change::{Plan, Request};
 use super::store::{Dialect, StoredTable};
@@ -482,7 +483,7 @@ impl Inner {
             code: text(row, 2),
             reason: text(row, 3),
             position: text(row, 4),
-            chosen: text(row, 2) == LEFT_OUT,
+            chosen: [LEFT_OUT, CHOSEN].contains(&rows.text(row, 2).unwrap_or_default()),
         };
         Ok((0..rows.rows.len()).map(loss).collect())
     }

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod apply;
+mod choice;
 mod claim;
 mod commit;
 mod ddl_database;
@@ -65,7 +66,9 @@ use wherry_engine::ports::{
     ApplyMode, ApplyOutcome, Catalog, DatabaseDefinition, DdlEffect, GroupCommit, LoadOutcome,
     RowReader, SchemaDifference, Target, Unanswered,
 };
-use wherry_engine::state::{Checkpoint, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
+use wherry_engine::state::{
+    Checkpoint, Choice, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState,
+};
 use wherry_model::task::{EngineRule, SchemaSpec, SelectSpec};
 use wherry_model::{
     Change, CheckItem, Ddl, Fault, Loss, Phase, Position, Row, RuleChange, SchemaObject, Table,
@@ -343,6 +346,15 @@ impl Target for MysqlTarget {
 
     async fn set_stage(&self, table: &TableName, stage: TableStage) -> Result<(), Fault> {
         self.inner.set_stage(table, stage).await
+    }
+
+    async fn choose(&self, choice: &Choice) -> Result<(), Fault> {
+        self.inner.choose(choice).await
+    }
+
+    async fn forget_choices(&self, table: &TableName) -> Result<(), Fault> {
+        let forget = self.inner.state.forget_choices(table);
+        self.inner.write_state(&[forget]).await.map(drop)
     }
 
     async fn stop_table(&self, fault: &Fault, position: &Position) -> Result<(), Fault> {

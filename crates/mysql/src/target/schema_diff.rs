@@ -4,6 +4,7 @@
 //! `ddl::rules` for what two definitions mean.
 
 use super::Inner;
+use super::choice::CHOSEN;
 use super::left_out::LEFT_OUT;
 use super::schema::{neutral_definition, same_defaults};
 use super::store::{Dialect, StoredTable};
@@ -14,6 +15,9 @@ use std::collections::HashSet;
 use wherry_engine::ports::{DatabaseDefinition, SchemaDifference};
 use wherry_model::name::quote;
 use wherry_model::{Fault, RuleChange, Table, TableName};
+
+/// Rule of what `wherry skip` and `wherry replace` have left otherwise than the source has it.
+const CHOICE: &str = "choice";
 
 /// Rule of what the key `operations` has left out.
 const OPERATIONS: &str = "operations";
@@ -28,11 +32,11 @@ impl Inner {
         let mut session = self.own_session(SessionKind::Control).await?;
         let mut found = self.database_differences(&mut session, databases).await?;
         let losses = self.losses().await?;
-        let left_out: HashSet<TableName> = losses
-            .into_iter()
-            .filter(|loss| loss.code == LEFT_OUT)
-            .map(|loss| loss.table)
-            .collect();
+        let with = |code: &str| -> HashSet<TableName> {
+            let losses = losses.iter().filter(|loss| loss.code == code);
+            losses.map(|loss| loss.table.clone()).collect()
+        };
+        let (left_out, chosen) = (with(LEFT_OUT), with(CHOSEN));
         for difference in &mut found {
             if difference.rule.is_none() && left_out.contains(&difference.table) {
                 difference.rule = Some(OPERATIONS);
@@ -40,10 +44,15 @@ impl Inner {
         }
         for table in tables {
             let is_left_out = left_out.contains(&table.name);
-            found.extend(
-                self.table_differences(&mut session, table, is_left_out)
-                    .await?,
-            );
+            let mut differences = self
+                .table_differences(&mut session, table, is_left_out)
+                .await?;
+            if chosen.contains(&table.name) {
+                for difference in &mut differences {
+                    difference.rule.get_or_insert(CHOICE);
+                }
+            }
+            found.extend(differences);
         }
         found.extend(self.strangers(&mut session, databases, tables).await?);
         session.close().await;

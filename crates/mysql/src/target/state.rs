@@ -3,6 +3,7 @@
 //! Owns the persisted format. Builds text only; who runs it stands in `store` and `transaction`.
 //! Values are written as hexadecimal literals, so that no name can leave its place.
 
+mod choice;
 mod database;
 mod lane;
 mod rules;
@@ -609,7 +610,7 @@ const LANE_INTENT: &str = "lane ";
 /// The persisted format: each table with its columns and key.
 /// Those of the modules below this one.
 fn definitions_beside() -> Vec<(&'static str, String)> {
-    let mut all = lane::definitions();
+    let mut all = [lane::definitions(), choice::definitions()].concat();
     all.extend([rules::definition(), database::definition()]);
     all
 }
@@ -654,10 +655,6 @@ fn definitions() -> Vec<(&'static str, String)> {
             format!(
                 "task {NAME}, begin_position {LONG_NAME}, leg INT UNSIGNED NOT NULL, statement {LONG_TEXT} NOT NULL, before_fingerprint {NAME}, done TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (task, begin_position, leg)"
             ),
-        ),
-        (
-            "online_change",
-            format!("{names}, content {LONG_TEXT} NOT NULL, PRIMARY KEY ({TABLE})"),
         ),
         (
             "owed",

@@ -3,6 +3,7 @@
 /// Each rule, and whether it changes more than the spelling: such a change is shown as a difference by rule.
 pub const RULES: &[(&str, bool)] = &[
     ("check-name", false),
+    ("choice", true),
     ("collation-name", true),
     ("column-check", false),
     ("connection", true),
