@@ -54,6 +54,8 @@ pub(crate) enum LaneEnd {
 pub(crate) struct Lanes {
     work: Arc<Work>,
     task: Option<AbortOnDropHandle<Result<LaneEnd, Fault>>>,
+    /// Asked to go while it worked: it may have looked for waiting tables before one came.
+    again: bool,
     main_at: watch::Sender<Option<Position>>,
 }
 
@@ -67,6 +69,7 @@ impl Lanes {
         Lanes {
             work: Arc::new(Work::new(stream, options, at, cancel)),
             task: None,
+            again: false,
             main_at,
         }
     }
@@ -77,6 +80,8 @@ impl Lanes {
             let work = Arc::clone(&self.work);
             let task = tokio::spawn(async move { work.run().await });
             self.task = Some(AbortOnDropHandle::new(task));
+        } else {
+            self.again = true;
         }
     }
 
@@ -113,10 +118,11 @@ impl Lanes {
     pub(crate) async fn answer(&mut self, end: Result<LaneEnd, Fault>) -> Result<bool, Fault> {
         match end {
             Ok(LaneEnd::Ready) => return Ok(true),
-            Ok(LaneEnd::Idle) => {
+            Ok(LaneEnd::Idle) if !std::mem::take(&mut self.again) => {
                 self.work.board.show_lane(None);
                 return Ok(false);
             }
+            Ok(LaneEnd::Idle) => {}
             Ok(LaneEnd::Added(states)) => self.take_in(states).await?,
             Ok(LaneEnd::Gone(states)) => self.forget(states).await?,
             // The main stream sees the same sign.
