@@ -1,5 +1,6 @@
 //! Definition changes that MySQL 5.6 takes in another sense than later servers.
 
+use crate::lanes::{becomes, joined};
 use crate::runner::Wherry;
 use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 
@@ -49,10 +50,16 @@ async fn what_only_56_does_is_done_in_the_target() {
              INSERT INTO text VALUES (3, '日', '日');
              ALTER TABLE text CHARSET latin1, CONVERT TO CHARACTER SET latin1,
                CONVERT TO CHARACTER SET utf8mb4, ADD u TEXT;
-             INSERT INTO text VALUES (4, '日', 'é', 'é')",
+             INSERT INTO text VALUES (4, '日', 'é', 'é');
+             ALTER TABLE lone MODIFY s MEDIUMTEXT CHARACTER SET latin1, CONVERT TO CHARACTER SET utf8mb4;
+             INSERT INTO lone VALUES (3, 3, '日')",
         )
         .await
         .expect("definition changes");
+    // The last change of `lone` had it loaded anew.
+    let last_row = "SELECT COUNT(*) FROM shop.lone WHERE id = 3";
+    becomes(&target, last_row, "1", &running).await;
+    joined(&target, "shop.lone", &running).await;
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
     let compared = compare(&source.url("root"), &target.url("root"), &["shop"])

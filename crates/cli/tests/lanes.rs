@@ -32,7 +32,7 @@ pub async fn becomes(server: &Server, query: &str, wanted: &str, running: &Runni
 }
 
 /// Waits until a table is followed by the main stream, none waits and none has stopped.
-async fn joined(target: &Server, table: &str, running: &Running) {
+pub async fn joined(target: &Server, table: &str, running: &Running) {
     let query = format!(
         "SELECT CONCAT((SELECT COUNT(*) FROM wherry.table_state WHERE CONCAT(database_name, '.', table_name) = '{table}' AND stopped IS NULL AND stage = 'complete'), ' ', \
                 (SELECT COUNT(*) FROM wherry.lane_table))"

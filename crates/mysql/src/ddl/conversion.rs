@@ -38,6 +38,23 @@ pub fn converts_nothing(
     all.iter().all(|found| found.is_some() && *found == wanted)
 }
 
+/// True where another server would give changed columns other types, because the statement converts
+/// the table as well.
+pub fn converts_what_it_changes(sql: &str, statement: &Statement) -> bool {
+    if statement.kind != StatementKind::AlterTable
+        || !statement.dialect.converts_to_the_given_type()
+    {
+        return false;
+    }
+    let text = Text::new(sql, statement);
+    let begins = |words: &[&str]| {
+        clauses(statement)
+            .iter()
+            .any(|clause| text.is(clause.start, words))
+    };
+    begins(&["CONVERT"]) && begins(&["MODIFY", "CHANGE"])
+}
+
 impl Text<'_> {
     /// The clauses on character sets that stand before the last conversion.
     pub(super) fn overridden(&self) -> Vec<Range<usize>> {

@@ -38,7 +38,7 @@ mod tests_said;
 pub use alter::{AlterNotes, converts_moments, names_engine, plain_alter};
 pub use classify::classify;
 pub use columns::{Columns, renamed};
-pub use conversion::converts_nothing;
+pub use conversion::{converts_nothing, converts_what_it_changes};
 pub use database::database_options;
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};

@@ -79,6 +79,14 @@ impl Dialect {
         !self.mariadb && self.version < 50_700
     }
 
+    /// True where a column that is changed beside `CONVERT TO CHARACTER SET` gets the type that it is
+    /// given. Later servers give it one by the type that it had.
+    ///
+    /// Source: measured on MySQL 5.6.24, MariaDB 10.11 and MySQL 9.7.
+    pub fn converts_to_the_given_type(self) -> bool {
+        self.mariadb || self.version < 80_000
+    }
+
     pub const fn mariadb(version: u32) -> Dialect {
         Dialect {
             mariadb: true,

@@ -10,7 +10,8 @@ use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
 use crate::ddl::{
-    AlterNotes, Context, Refusal, Role, StatementKind, carried, converts_moments, plain_alter,
+    AlterNotes, Context, Refusal, Role, StatementKind, carried, converts_moments,
+    converts_what_it_changes, plain_alter,
 };
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{TableStage, TableState};
@@ -214,7 +215,8 @@ impl Inner {
         if let Err(refusal) = &notes
             && refusal.changes_rows_unseen()
         {
-            self.plan_restart_named(request, &mut plan)?;
+            let reason = "a statement changed its rows without the binlog";
+            self.plan_restart_named(request, &mut plan, reason)?;
             return Ok(plan);
         }
         let Some(stored) = request.tracked(&subject) else {
@@ -224,16 +226,15 @@ impl Inner {
         if stored.state.stopped.is_some() {
             return Ok(plan);
         }
-        let numbers_rows = match carried_notes(request, stored, notes) {
-            Ok(notes) => numbers_anew(&stored.state.table, &notes),
+        let reload = match carried_notes(request, stored, notes) {
+            Ok(notes) => reload_reason(request, &stored.state.table, &notes),
             Err(refusal) => {
                 self.plan_stop(request, &mut plan, &subject, &refusal)?;
                 return Ok(plan);
             }
         };
-        if numbers_rows {
-            let reason = "AUTO_INCREMENT numbered its rows in an order of its own";
-            self.plan_restart(request, &mut plan, &subject, reason)?;
+        if let Some(reason) = reload {
+            self.plan_restart_named(request, &mut plan, reason)?;
             return Ok(plan);
         }
         let renamed = request.renamed(&subject);
@@ -508,6 +509,17 @@ fn carried_notes(
 
 /// True where rows get numbers in the order of a scan that does not meet them in the same order on
 /// both sides: in that of a key.
+/// Why the statement gives another table than at the source, so that it must be loaded anew.
+fn reload_reason(request: &Request<'_>, table: &Table, notes: &AlterNotes) -> Option<&'static str> {
+    if numbers_anew(table, notes) {
+        Some("AUTO_INCREMENT numbered its rows in an order of its own")
+    } else if converts_what_it_changes(&request.ddl.statement, &request.statement) {
+        Some("a column was changed and its table converted by one statement")
+    } else {
+        None
+    }
+}
+
 fn numbers_anew(table: &Table, notes: &AlterNotes) -> bool {
     let numbered = notes.numbered_column.as_deref().unwrap_or_default();
     let was_numbered = |column: &wherry_model::Column| {

@@ -143,6 +143,7 @@ impl Inner {
         &self,
         request: &Request<'_>,
         plan: &mut Plan,
+        reason: &str,
     ) -> Result<(), Fault> {
         for table in &request.ddl.tables {
             let wanted = match request.stored.get(table) {
@@ -150,7 +151,6 @@ impl Inner {
                 None => request.is_selected(table) && !request.in_lane,
             };
             if wanted {
-                let reason = "a statement changed its rows without the binlog";
                 self.plan_restart(request, plan, table, reason)?;
             }
         }
