@@ -2,7 +2,7 @@
 //!
 //! `WHERRY_SOAK=1` takes a table of 200,000 rows instead of 5,000.
 
-use crate::lanes::becomes;
+use crate::lanes::{becomes, joined};
 use crate::runner::{Running, Wherry};
 use wherry_testkit::{
     Flavour, Ghost, Percona, SchemaChange, Server, ServerOptions, TableWriters, compare, make_table,
@@ -190,6 +190,10 @@ async fn as_final_changes(flavour: Flavour) {
     road.percona("MODIFY name VARCHAR(60) NOT NULL, ADD INDEX by_amount (amount)")
         .await;
     running.hear_strict();
+    // The load may have ended before the swap: then the table is loaded anew beside the stream.
+    let index = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = 'shop' AND index_name = 'by_amount'";
+    becomes(&road.target, index, "1", &running).await;
+    joined(&road.target, "shop.t", &running).await;
 
     let mut ghost = road
         .ghost(

@@ -217,6 +217,8 @@ async fn remodel(plan: Plan) -> String {
     program.stop().await.expect("writers end");
     running.hear("the end of the replay", is_behind_end);
     let verified = wherry.finish(&["verify"]);
+    let found = texts(&target, "SELECT * FROM wherry.divergence").await;
+    assert!(found.is_empty(), "divergences: {found:#?}");
     let lost = losses(&source, &target).await;
     assert!(lost.is_empty(), "nothing is lost: {lost:#?}");
     verified.expect_code(0);
