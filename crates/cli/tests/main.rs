@@ -7,6 +7,7 @@ mod attributes;
 mod choices;
 mod definitions;
 mod definitions_56;
+mod definitions_mariadb;
 mod disk;
 mod exact;
 mod json;

@@ -47,8 +47,8 @@ fn keys_are_said_as_the_source_took_them() {
 fn defaults_of_mariadb_get_parentheses() {
     check_carried(
         MARIADB,
-        "CREATE TABLE t (a text DEFAULT 'x' NOT NULL, b int DEFAULT -1, c date DEFAULT curdate(), d datetime(3) DEFAULT now(3), h datetime(3) DEFAULT CURRENT_TIMESTAMP, i timestamp DEFAULT now(6), e char(9) DEFAULT current_user, f int DEFAULT (1), g int AS (a) PERSISTENT)",
-        "CREATE TABLE t (a text DEFAULT ('x') NOT NULL, b int DEFAULT -1, c date DEFAULT (curdate()), d datetime(3) DEFAULT now(3), h datetime(3) DEFAULT (CURRENT_TIMESTAMP), i timestamp DEFAULT (now(6)), e char(9) DEFAULT (current_user), f int DEFAULT (1), g int AS (a) STORED)",
+        "CREATE TABLE t (a text DEFAULT 'x' NOT NULL, b int DEFAULT -1, c date DEFAULT curdate(), d datetime(3) DEFAULT now(3), h datetime(3) DEFAULT CURRENT_TIMESTAMP, i timestamp DEFAULT now(6), j datetime(6) DEFAULT now(2), k datetime(2) DEFAULT (now()) ON UPDATE localtime, l datetime(3) DEFAULT (now()+1), e char(9) DEFAULT current_user, f int DEFAULT (1), g int AS (a) PERSISTENT)",
+        "CREATE TABLE t (a text DEFAULT ('x') NOT NULL, b int DEFAULT -1, c date DEFAULT (curdate()), d datetime(3) DEFAULT now(3), h datetime(3) DEFAULT CURRENT_TIMESTAMP(3), i timestamp DEFAULT CURRENT_TIMESTAMP, j datetime(6) DEFAULT (CURRENT_TIMESTAMP(2)), k datetime(2) DEFAULT CURRENT_TIMESTAMP(2) ON UPDATE CURRENT_TIMESTAMP(2), l datetime(3) DEFAULT (now()+1), e char(9) DEFAULT (current_user), f int DEFAULT (1), g int AS (a) STORED)",
     );
 }
 

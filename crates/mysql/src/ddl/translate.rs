@@ -56,6 +56,7 @@ pub(super) fn edits(sql: &str, statement: &Statement) -> Vec<Edit> {
         if source.mariadb {
             edits.extend(text.json(part));
             edits.extend(text.bare_default(part));
+            edits.extend(text.on_update(part));
         }
         if !part.column {
             edits.extend(text.key_parts(&part.span));

@@ -90,6 +90,12 @@ impl Text<'_> {
             edits.push((token.start..token.end, "STORED".to_owned()));
         }
         let value = self.find(part, &["DEFAULT"]).map(|at| self.value(at + 1));
+        if let Some(value) = &value
+            && let Some(moment) = self.moment(part, value)
+        {
+            edits.extend(self.said(value, moment));
+            return edits;
+        }
         let bare = value.filter(|value| self.needs_parentheses(part, value));
         if let Some(value) = bare {
             let (begin, end) = (
@@ -100,6 +106,46 @@ impl Text<'_> {
             edits.push((end..end, ")".to_owned()));
         }
         edits
+    }
+
+    /// MariaDB's `ON UPDATE now()` has the decimals of its column.
+    pub(super) fn on_update(&self, part: &Part) -> Option<Edit> {
+        let says = |at: &usize| self.is(*at, &["ON"]) && self.is(at + 1, &["UPDATE"]);
+        let at = part.span.clone().find(says).filter(|_| part.column)?;
+        let value = self.value(at + 2);
+        let moment = self.moment(part, &value)?;
+        self.said(&value, moment)
+    }
+
+    /// How MySQL says the moment of now that MariaDB takes this value for; `None` for other values
+    /// and where both say it alike. Without decimals, or with more than its column, it has those of the column.
+    fn moment(&self, part: &Part, value: &Range<usize>) -> Option<String> {
+        let kind = part.span.start + 1;
+        if !self.statement.dialect.mariadb || !self.is(kind, &["DATETIME", "TIMESTAMP"]) {
+            return None;
+        }
+        let in_parentheses = self.is_symbol(value.start, b'(');
+        let call = match in_parentheses {
+            true => value.start + 1..value.end - 1,
+            false => value.clone(),
+        };
+        if !self.is(call.start, &NOW) || self.value(call.start) != call {
+            return None;
+        }
+        match (self.decimals(call.start), self.decimals(kind)) {
+            (said, held) if said == held && !in_parentheses => None,
+            (said, held) if said > 0 && said < held => Some(format!("(CURRENT_TIMESTAMP({said}))")),
+            (_, 0) => Some("CURRENT_TIMESTAMP".to_owned()),
+            (_, held) => Some(format!("CURRENT_TIMESTAMP({held})")),
+        }
+    }
+
+    fn said(&self, value: &Range<usize>, text: String) -> Option<Edit> {
+        let (first, last) = (
+            self.tokens.get(value.start)?,
+            self.tokens.get(value.end.checked_sub(1)?)?,
+        );
+        Some((first.start..last.end, text))
     }
 
     /// The tokens of a value that begins at `at`: a sign, a word with its arguments, a literal.
@@ -137,9 +183,7 @@ impl Text<'_> {
             return true;
         }
         if self.is(value.start, &NOW) {
-            // MySQL's moment of now without parentheses has the decimals of its column.
-            return !self.is(kind, &["DATETIME", "TIMESTAMP"])
-                || self.decimals(kind) != self.decimals(value.start);
+            return !self.is(kind, &["DATETIME", "TIMESTAMP"]);
         }
         let word = first.kind == TokenKind::Word;
         let introducer = first.text(self.sql).starts_with('_');
