@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod check;
+pub mod double;
 pub mod fault;
 pub mod loss;
 pub mod name;

@@ -9,11 +9,12 @@ use super::event::{RowsEvent, RowsKind};
 use super::json_diff::{DiffError, Documents};
 use super::plan::{Codec, PlanError, plan_columns};
 use super::table_map::TableMap;
-use super::{decimal, float, temporal};
+use super::{decimal, temporal};
 use crate::json::FormError;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
+use wherry_model::double::push_double;
 use wherry_model::row::push_value;
 use wherry_model::{Change, ChangeKind, Row, Table, TableName};
 
@@ -277,11 +278,11 @@ impl Codec {
             }
             Codec::Float => {
                 let number = f32::from_bits(cursor.u32()?);
-                float::push_double(out, number.into());
+                push_double(out, number.into());
                 Ok(())
             }
             Codec::Double => {
-                float::push_double(out, f64::from_bits(cursor.u64()?));
+                push_double(out, f64::from_bits(cursor.u64()?));
                 Ok(())
             }
             Codec::Bit { bytes } => {

@@ -6,8 +6,9 @@
 
 use super::cursor::{Cursor, Truncated};
 use super::table_map::column_type;
-use super::{decimal, float, temporal};
+use super::{decimal, temporal};
 use crate::json::{self, FormError, Inner};
+use wherry_model::double::push_double;
 
 /// Depth that the server allows, with room.
 const DEPTH_MAX: usize = 128;
@@ -154,7 +155,7 @@ impl<'a> Printer<'a> {
 
     fn double(&mut self, number: f64) {
         let begin = self.out.len();
-        float::push_double(self.out, number);
+        push_double(self.out, number);
         // A double keeps its type in the text: `1.0`, not `1`.
         let integral = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
         if self.out[begin..].iter().all(integral) {

@@ -9,7 +9,6 @@ mod decimal;
 pub mod decode;
 pub mod event;
 mod fault;
-mod float;
 pub mod gtid;
 pub mod identity;
 pub mod json;
