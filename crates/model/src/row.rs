@@ -53,6 +53,11 @@ impl<'a> Values<'a> {
     pub fn of(encoded: &'a [u8]) -> Values<'a> {
         Values { rest: encoded }
     }
+
+    /// The bytes of the values that were not walked yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Values<'a> {

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 /// Crate, what it may depend on, and what only its tests may.
-const ARROWS: [(&str, &[&str], &[&str]); 6] = [
+const ARROWS: [(&str, &[&str], &[&str]); 7] = [
     ("wherry-model", &[], &[]),
+    ("wherry-etl", &["wherry-model"], &[]),
     ("wherry-engine", &["wherry-model"], &["wherry-testkit"]),
     (
         "wherry-mysql",
