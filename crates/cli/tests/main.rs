@@ -3,6 +3,7 @@
 //! Each module is one promise. Equality is always judged by `wherry_testkit::oracle`, which shares
 //! no code with Wherry.
 
+mod accounts;
 mod attributes;
 mod choices;
 mod definitions;

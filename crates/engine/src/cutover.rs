@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::{CutoverSpec, SchemaSpec, StopWrites};
-use wherry_model::{Class, Fault, Phase, Position};
+use wherry_model::{AccountChoice, Class, Fault, Phase, Position};
 
 /// Lag above which a cutover does not begin to stop writes.
 const LAG_MAX_SECONDS: u64 = 5;
@@ -84,6 +84,7 @@ impl Cutover {
         let since = self.source.end().await?;
         // Found here, a missing object costs no pause of writes.
         streaming.beside(self.complete_objects()).await?;
+        streaming.beside(self.objects.make_accounts()).await?;
         let full = streaming.beside(self.verify.full()).await?;
         if !full.is_clean() {
             return Err(differences(&full));
@@ -351,6 +352,9 @@ pub async fn finish(target: &dyn Target, board: &Board, schema: &SchemaSpec) -> 
             ),
         )
         .hint("Mend what the reason names, then run `wherry cutover` again: it goes on with what is missing. The target must not take writes yet."));
+    }
+    if schema.accounts != AccountChoice::None {
+        target.release_accounts().await?;
     }
     target.set_phase(Phase::Cutover, Phase::Done).await?;
     board.phase(Phase::Done.as_str());

@@ -3,6 +3,7 @@
 //! Owns the order of things. Must not know any driver, SQL or HTTP. Read on in `ports` for what
 //! it needs of a source and a target, then in `run` for how a task goes through its phases.
 
+pub mod accounts;
 pub mod cutover;
 mod family;
 pub mod lane;

@@ -140,6 +140,7 @@ impl ObjectSync {
                 }
             }
         }
+        found.extend(self.account_diff().await?);
         Ok(found)
     }
 

@@ -4,6 +4,7 @@
 //! retried by the engine from the last stored state, so no method retries on its own beyond what
 //! its contract says. Implemented by the `mysql` crate; one conformance suite covers both.
 
+use crate::accounts::{AccountReport, AccountStep};
 use crate::objects::ObjectReport;
 use crate::pipe::{RowReceiver, RowSender};
 use crate::state::{Checkpoint, Choice, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use wherry_model::name::quote;
 use wherry_model::task::{SchemaSpec, SelectSpec};
 use wherry_model::{
-    Change, CheckItem, Ddl, Fault, Loss, ObjectName, Phase, Position, Row, RuleChange,
-    SchemaObject, Table, TableName,
+    Account, AccountChoice, Change, CheckItem, Ddl, Fault, Loss, ObjectName, Phase, Position, Row,
+    RuleChange, SchemaObject, Table, TableName,
 };
 
 /// Reads rows of one side in key order, as canonical bytes.
@@ -73,6 +74,9 @@ pub trait Source: RowReader {
 
     /// Views, routines, triggers and events of the selection as they are defined now.
     async fn objects(&self, selection: &SelectSpec) -> Result<Vec<SchemaObject>, Fault>;
+
+    /// The chosen accounts, but those of the system and the one that reads them.
+    async fn accounts(&self, choice: &AccountChoice) -> Result<Vec<Account>, Fault>;
 
     /// Of these views, those that the source itself cannot resolve, with its reason.
     async fn broken_views(&self, views: &[ObjectName]) -> Result<Vec<(ObjectName, String)>, Fault>;
@@ -333,6 +337,17 @@ pub trait Target: RowReader {
     /// Behind the fence: makes the triggers and enables the events that the last sync remembered.
     /// Safe to repeat.
     async fn release_objects(&self, schema: &SchemaSpec) -> Result<ObjectReport, Fault>;
+
+    /// Makes these accounts where they are missing, locked, with what they may do on what is
+    /// selected; never changes one that this task did not make. Safe to repeat.
+    async fn sync_accounts(
+        &self,
+        accounts: &[Account],
+        step: AccountStep,
+    ) -> Result<AccountReport, Fault>;
+
+    /// Behind the fence: unlocks the accounts that the last sync made. Safe to repeat.
+    async fn release_accounts(&self) -> Result<(), Fault>;
 
     /// Differences between these objects and the target's, each with the rule that explains it.
     async fn object_diff(

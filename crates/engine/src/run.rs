@@ -109,6 +109,7 @@ impl Runner {
             let schema = &self.options.schema;
             let tried = self.target.precheck_objects(&objects, selection, schema);
             items.extend(tried.await?);
+            items.extend(self.objects().account_item().await?);
         }
         Ok(items)
     }

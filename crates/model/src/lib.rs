@@ -4,6 +4,7 @@
 //! shape. Must not do I/O, spawn work or read a clock. Read on in `engine::ports` for who
 //! produces and consumes these types.
 
+pub mod account;
 pub mod change;
 pub mod check;
 pub mod double;
@@ -21,6 +22,7 @@ pub mod rule_change;
 pub mod table;
 pub mod task;
 
+pub use account::{Account, AccountChoice};
 pub use change::{Change, ChangeKind, Ddl, DdlKind};
 pub use check::{CheckItem, Verdict};
 pub use fault::{Class, Fault, Scope};

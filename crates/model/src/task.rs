@@ -3,6 +3,7 @@
 //! Unknown keys are refused. Secrets stand here only as references or, from a URL, as a value
 //! that no `Debug` or `Serialize` shows.
 
+use crate::account::AccountChoice;
 use crate::name::TableName;
 use crate::object::{ObjectKind, ObjectName};
 use crate::online::{OnlineDdlSpec, OnlineTables};
@@ -394,6 +395,8 @@ pub struct SchemaSpec {
     pub leave_out: Vec<String>,
     /// The engine of the tables that Wherry makes in the target.
     pub engine: EngineRule,
+    /// Accounts of the source that the cutover makes in the target: `none`, `all`, or those listed.
+    pub accounts: AccountChoice,
     /// Kinds that `select.operations` leaves out, each in a database.
     #[serde(skip)]
     pub kinds_left_out: Vec<(String, ObjectKind)>,

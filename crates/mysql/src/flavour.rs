@@ -135,6 +135,19 @@ impl ServerVersion {
         self.mysql_since(5, 7, 8)
     }
 
+    /// True where `SHOW CREATE USER` exists.
+    pub fn has_show_create_user(&self) -> bool {
+        match self.flavour {
+            Flavour::MySql => self.at_least(5, 7, 6),
+            Flavour::MariaDb => self.at_least(10, 2, 0),
+        }
+    }
+
+    /// True where hashes of any bytes are printed and taken as hexadecimal numbers.
+    pub fn has_hashes_as_hex(&self) -> bool {
+        self.mysql_since(8, 0, 17)
+    }
+
     /// True where a privilege of its own shows the bodies of routines.
     pub fn has_show_routine(&self) -> bool {
         self.mysql_since(8, 0, 20)

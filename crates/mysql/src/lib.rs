@@ -3,6 +3,7 @@
 //! Owns sessions, the binlog, definitions and the two ports' implementations. Must not decide
 //! what happens next: that is the engine's. Read on in `session`, then `flavour`.
 
+pub mod accounts;
 pub mod binlog;
 pub mod catalog;
 pub mod ddl;

@@ -4,6 +4,7 @@ use super::*;
 use crate::args::{Cli, Command};
 use clap::Parser as _;
 use std::path::PathBuf;
+use wherry_model::AccountChoice;
 use wherry_model::task::{ByteSize, StopWrites, TlsMode};
 
 const WHOLE: &str = r#"
@@ -578,6 +579,23 @@ fn the_deepest_rule_for_operations_wins() {
     };
     assert!(is_out(ObjectKind::View, "shop") && is_out(ObjectKind::Event, "crm"));
     assert!(!is_out(ObjectKind::Event, "shop"));
+}
+
+#[test]
+fn accounts_are_none_all_or_listed() {
+    let with = |value: &str| base(&format!("{SELECT}schema: {{accounts: {value}}}\n"));
+    let chosen = |value: &str| load(&with(value), &[]).expect("valid").spec.schema.accounts;
+    assert_eq!(chosen("none"), AccountChoice::None);
+    assert_eq!(chosen("all"), AccountChoice::All);
+    let listed = chosen("[app@%, report@10.%]");
+    assert!(listed.includes("app@%") && !listed.includes("app@10.%"));
+    broken(
+        &with("some"),
+        "CLI-004",
+        "accounts",
+        "`none`, `all` or a list",
+    );
+    broken(&with("[app]"), "CLI-004", "", "`user@host`, not `app`");
 }
 
 #[test]

@@ -16,7 +16,9 @@ mod cursor;
 mod database;
 mod dml;
 mod edit;
+mod grant;
 mod lexer;
+mod login;
 mod object;
 mod object_names;
 mod online;
@@ -41,6 +43,8 @@ pub use columns::{Columns, renamed};
 pub use conversion::{converts_nothing, converts_what_it_changes};
 pub use database::database_options;
 pub use edit::{carried, rewrite_names, strip_hints};
+pub use grant::{Grant, grant};
+pub use login::{Login, login};
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
 pub use object_names::{
     ONE_NAME, ObjectNames, UNPROVED, UNPROVED_VIEW, Unproved, rename_object, view_references,

@@ -4,6 +4,7 @@
 //! `read_only` at cutover. Read on in `precheck`, `exact`, and the crate's `catalog`, `reader` and
 //! `binlog`.
 
+mod accounts;
 mod checks;
 mod exact;
 mod exact_scan;
@@ -25,7 +26,8 @@ use wherry_engine::ports::{Catalog, ChangeStream, ExactSnapshot, RowReader, Sour
 use wherry_engine::state::{Checkpoint, KeyRange};
 use wherry_model::task::SelectSpec;
 use wherry_model::{
-    CheckItem, Ddl, Fault, ObjectName, Position, Row, SchemaObject, Table, TableName,
+    Account, AccountChoice, CheckItem, Ddl, Fault, ObjectName, Position, Row, SchemaObject, Table,
+    TableName,
 };
 
 /// Sessions for questions: one for the engine's loop and one for a table that restarts.
@@ -162,6 +164,10 @@ impl Source for MysqlSource {
         selection: &SelectSpec,
     ) -> Result<Vec<Ddl>, Fault> {
         binlog::scan::ddl_between(&self.endpoint, from, to, selection).await
+    }
+
+    async fn accounts(&self, choice: &AccountChoice) -> Result<Vec<Account>, Fault> {
+        accounts::read(&self.endpoint, choice).await
     }
 
     async fn objects(&self, selection: &SelectSpec) -> Result<Vec<SchemaObject>, Fault> {

@@ -5,6 +5,8 @@
 //! epoch (`transaction`), no change of a definition outside the DDL road (`road`).
 //! Read on in `state` for what is stored, `load` and `apply` for rows, `definition_change` for DDL.
 
+mod account_state;
+mod accounts;
 mod adopt;
 mod apply;
 mod choice;
@@ -60,6 +62,7 @@ use owed::OwedMark;
 use state::State;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use wherry_engine::accounts::{AccountReport, AccountStep};
 use wherry_engine::objects::ObjectReport;
 use wherry_engine::pipe::{RowReceiver, RowSender};
 use wherry_engine::ports::{
@@ -71,8 +74,8 @@ use wherry_engine::state::{
 };
 use wherry_model::task::{EngineRule, SchemaSpec, SelectSpec};
 use wherry_model::{
-    Change, CheckItem, Ddl, Fault, Loss, Phase, Position, Row, RuleChange, SchemaObject, Table,
-    TableName,
+    Account, Change, CheckItem, Ddl, Fault, Loss, Phase, Position, Row, RuleChange, SchemaObject,
+    Table, TableName,
 };
 
 /// What servers allow by default since MySQL 5.6.6; used until the target was asked.
@@ -472,6 +475,18 @@ impl Target for MysqlTarget {
 
     async fn release_objects(&self, schema: &SchemaSpec) -> Result<ObjectReport, Fault> {
         self.inner.release_objects(schema).await
+    }
+
+    async fn sync_accounts(
+        &self,
+        accounts: &[Account],
+        step: AccountStep,
+    ) -> Result<AccountReport, Fault> {
+        self.inner.sync_accounts(accounts, step).await
+    }
+
+    async fn release_accounts(&self) -> Result<(), Fault> {
+        self.inner.release_accounts().await
     }
 
     async fn object_diff(

@@ -611,7 +611,11 @@ const LANE_INTENT: &str = "lane ";
 /// Those of the modules below this one.
 fn definitions_beside() -> Vec<(&'static str, String)> {
     let mut all = [lane::definitions(), choice::definitions()].concat();
-    all.extend([rules::definition(), database::definition()]);
+    all.extend([
+        rules::definition(),
+        account_definition(),
+        database::definition(),
+    ]);
     all
 }
 
@@ -682,6 +686,13 @@ fn definitions() -> Vec<(&'static str, String)> {
         ),
     ]);
     all
+}
+
+fn account_definition() -> (&'static str, String) {
+    let columns =
+        format!("task {NAME}, user_name {NAME}, host {LONG_NAME}, stays_locked TINYINT NOT NULL");
+    let key = "PRIMARY KEY (task, user_name, host)";
+    ("account", format!("{columns}, {key}"))
 }
 
 /// What `table_state` holds of a table, as text.
