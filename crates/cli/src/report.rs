@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::taskfile::TaskFileError;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
-use wherry_model::{Class, Fault, Scope};
+use wherry_model::{Class, Fault};
 
 /// Why a command did not do its work.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Failure {
                 "type": "error",
                 "code": fault.code,
                 "class": class_name(fault.class),
-                "table": table_of(fault),
+                "table": fault.table_name().map(ToString::to_string),
                 "message": fault.message,
                 "causes": fault.causes(),
                 "hint": fault.hint,
@@ -68,7 +68,7 @@ impl Failure {
 
 fn fault_page(fault: &Fault) -> String {
     let mut page = format!("error [{}]: {}", fault.code, fault.message);
-    let table = table_of(fault);
+    let table = fault.table_name().map(ToString::to_string);
     if let Some(table) = table.filter(|table| !fault.message.contains(table)) {
         page.push_str(&format!("\n  table: {table}"));
     }
@@ -79,13 +79,6 @@ fn fault_page(fault: &Fault) -> String {
         page.push_str(&format!("\n  next: {}", fault.hint));
     }
     page
-}
-
-fn table_of(fault: &Fault) -> Option<String> {
-    match &fault.scope {
-        Scope::Task => None,
-        Scope::Table(table) => Some(table.to_string()),
-    }
 }
 
 fn task_file_page(error: &TaskFileError, colour: bool) -> String {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use wherry_model::{Class, Ddl, DdlKind, Fault, Operation, Position, Scope, TableName};
+use wherry_model::{Class, Ddl, DdlKind, Fault, Operation, Position, TableName};
 use work::Work;
 
 /// How long the main stream stands still for a lane that reads on to its place.
@@ -225,10 +225,7 @@ impl Lanes {
         let Some(task) = main.stored().await? else {
             return Err(fault);
         };
-        let named = match &fault.scope {
-            Scope::Table(table) => Some(table),
-            Scope::Task => None,
-        };
+        let named = fault.table_name();
         let any_open = task.tables.iter().any(TableState::is_in_open_lane);
         let concerned = |state: &&TableState| match (&state.lane, named) {
             (None, _) => false,

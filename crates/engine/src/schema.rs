@@ -7,7 +7,7 @@ use crate::ports::{DatabaseDefinition, Target};
 use crate::progress::Board;
 use crate::state::{TableStage, TableState};
 use std::collections::BTreeMap;
-use wherry_model::{Class, Fault, Position, Scope, Table, TableName};
+use wherry_model::{Class, Fault, Position, Table, TableName};
 
 /// Creates every database, and every table that is still only planned.
 ///
@@ -59,7 +59,7 @@ pub(crate) async fn create_tables(
 
 /// True where only this table cannot be made.
 fn is_refusal(fault: &Fault) -> bool {
-    fault.class == Class::Operator && matches!(fault.scope, Scope::Table(_))
+    fault.class == Class::Operator && fault.table_name().is_some()
 }
 
 async fn create_table(

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wherry_model::{Class, Fault, Scope, Table, TableName};
+use wherry_model::{Class, Fault, Table, TableName};
 
 /// Jobs cut ahead of the hands that take them.
 const JOB_QUEUE_COUNT_MAX: usize = 4;
@@ -130,10 +130,7 @@ impl Shared {
             return Err(fault);
         }
         // A job may be several tables.
-        let table = match &fault.scope {
-            Scope::Table(table) => table.clone(),
-            _ => table,
-        };
+        let table = fault.table_name().cloned().unwrap_or(table);
         tracing::warn!(%table, code = fault.code, "the load of a table failed: {fault}");
         let mut failed = self.failed.lock().expect("no holder panics");
         if failed.tables.insert(table.clone()) {

@@ -300,8 +300,7 @@ impl Load {
 
 /// True where the fault may come from a definition that changed under the load.
 fn is_suspect(fault: &Fault) -> bool {
-    matches!(fault.class, Class::Operator | Class::Input)
-        && matches!(fault.scope, wherry_model::Scope::Table(_))
+    matches!(fault.class, Class::Operator | Class::Input) && fault.table_name().is_some()
 }
 
 /// True where rows of this table are still to be loaded.

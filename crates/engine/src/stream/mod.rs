@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Class, Ddl, DdlKind, Fault, Position, Scope, TableName};
+use wherry_model::{Class, Ddl, DdlKind, Fault, Position, TableName};
 
 /// A quiet stream stores its position this often, so that a restart need not read far.
 const IDLE_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ impl Stream {
                 }
                 Err(fault) => fault,
             };
-            let Scope::Table(table) = &fault.scope else {
+            let Some(table) = fault.table_name() else {
                 return Err(fault);
             };
             let task = self.target.stored().await?.ok_or_else(no_checkpoint)?;
@@ -468,7 +468,7 @@ impl<'a> Session<'a> {
     }
 
     async fn stop_table(&mut self, fault: Fault, position: &Position) -> Result<(), Fault> {
-        let Scope::Table(table) = fault.scope.clone() else {
+        let Some(table) = fault.table_name().cloned() else {
             return Err(fault);
         };
         let Stream { target, board, .. } = self.stream;

@@ -157,7 +157,7 @@ pub(super) async fn each_change(
                 Some(ddl.end)
             }
             StreamItem::Refused { fault, .. } => {
-                let wherry_model::Scope::Table(table) = &fault.scope else {
+                let Some(table) = fault.table_name() else {
                     return Err(fault);
                 };
                 if !tables.iter().any(|known| known.table.name == *table) {

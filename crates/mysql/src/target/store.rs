@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use wherry_engine::state::{
     Checkpoint, Chunk, KeyRange, Owed, Stopped, StoredTask, TableStage, TableState,
 };
-use wherry_model::{Fault, Phase, Position, Row, Scope, Table, TableName};
+use wherry_model::{Fault, Phase, Position, Row, Table, TableName};
 
 /// Whose SQL a stored definition is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Inner {
     }
 
     pub(super) async fn stop_table(&self, fault: &Fault, position: &Position) -> Result<(), Fault> {
-        let Scope::Table(table) = &fault.scope else {
+        let Some(table) = fault.table_name() else {
             return Err(fault::state_moved(
                 "a table was to stop, the fault names none",
             ));
