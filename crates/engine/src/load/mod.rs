@@ -265,15 +265,14 @@ impl Load {
     /// The lane leaves the defaults to the stream, which meets their changes in order.
     async fn restart_databases(&self, moves: &StartMoves, fresh: &Plan) -> Result<(), Fault> {
         let databases = &fresh.catalog.databases;
-        for database in databases {
-            if self.beside {
-                self.target.ensure_database(database).await?;
-            } else {
-                self.target.create_database(database).await?;
-            }
-        }
         if self.beside {
+            for database in databases {
+                self.target.ensure_database(database).await?;
+            }
             return Ok(());
+        }
+        for database in databases {
+            self.target.create_database(database).await?;
         }
         for name in moves.databases().chain(fresh.moved.databases()) {
             if !databases.iter().any(|database| database.name == name) {
