@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use wherry_engine::progress::Progress;
 use wherry_engine::state::StoredTask;
-use wherry_model::name::quote;
 use wherry_model::{Fault, Loss, Phase, RuleChange};
 
 /// How long the target may take over each question.
@@ -307,10 +306,7 @@ fn push_losses(lines: &mut Vec<String>, seen: &Seen, all: bool) {
         ));
     }
     for loss in &losses[hidden..] {
-        let object = match loss.table.table.as_str() {
-            "" => format!("database {}", quote(&loss.table.database)),
-            _ => loss.table.to_string(),
-        };
+        let object = loss.table.object();
         lines.push(format!(
             "  ledger   {object} [{}]: {}, at {}",
             loss.code, loss.reason, loss.position

@@ -10,7 +10,6 @@ use crate::pipe::{RowReceiver, RowSender};
 use crate::state::{Checkpoint, Choice, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
 use async_trait::async_trait;
 use std::sync::Arc;
-use wherry_model::name::quote;
 use wherry_model::task::{SchemaSpec, SelectSpec};
 use wherry_model::{
     Account, AccountChoice, Change, CheckItem, Ddl, Fault, Loss, ObjectName, Phase, Position, Row,
@@ -481,10 +480,7 @@ pub struct SchemaDifference {
 impl SchemaDifference {
     /// What it is about, quoted.
     pub fn object(&self) -> String {
-        match self.table.table.as_str() {
-            "" => format!("database {}", quote(&self.table.database)),
-            _ => self.table.to_string(),
-        }
+        self.table.object()
     }
 }
 

@@ -11,6 +11,14 @@ pub struct TableName {
 }
 
 impl TableName {
+    /// What a message is about: the table, or the database where the table's name is empty.
+    pub fn object(&self) -> String {
+        match self.table.as_str() {
+            "" => format!("database {}", quote(&self.database)),
+            _ => self.to_string(),
+        }
+    }
+
     pub fn new(database: impl Into<String>, table: impl Into<String>) -> TableName {
         TableName {
             database: database.into(),

@@ -13,7 +13,6 @@ use crate::ddl::rules::{self, Flavours};
 use crate::session::{Session, SessionError, SessionKind};
 use std::collections::HashSet;
 use wherry_engine::ports::{DatabaseDefinition, SchemaDifference};
-use wherry_model::name::quote;
 use wherry_model::{Fault, RuleChange, Table, TableName};
 
 /// Rule of what `wherry skip` and `wherry replace` have left otherwise than the source has it.
@@ -224,11 +223,7 @@ impl Inner {
 
 /// A place in a table, or a database where the table's name is empty.
 pub(super) fn object_text(table: &TableName, place: &str) -> String {
-    let object = if table.table.is_empty() {
-        format!("database {}", quote(&table.database))
-    } else {
-        table.to_string()
-    };
+    let object = table.object();
     match place {
         "" => object,
         place => format!("{object} {place}"),
