@@ -63,15 +63,8 @@ pub(super) async fn fit_in(session: &mut Session, table: &Table) -> Result<Optio
         return Ok(None);
     };
     let mut fit = fit(table, &own);
-    let required = required_columns(session, name).await?;
-    let extra = required
-        .iter()
-        .filter(|name| column_of(table, name).is_none());
-    for column in extra {
-        fit.problems.push(format!(
-            "column `{column}` is only in the target and has no default"
-        ));
-    }
+    let alone = required_alone(session, table).await?;
+    fit.problems.extend(alone.iter().map(only_in_target));
     if has_triggers(session, name).await? {
         fit.problems
             .push("it has triggers, which would fire for every row that is written".to_owned());
@@ -118,12 +111,9 @@ pub(super) async fn apart_of(
             Some(_) => {}
         }
     }
-    let required = required_columns(session, &name).await?;
-    let extra = required
-        .iter()
-        .filter(|name| column_of(&after, name).is_none());
+    let alone = required_alone(session, &after).await?;
     fit.problems.extend(
-        extra.map(|column| {
+        alone.iter().map(|column| {
             format!("column `{column}` stays in the target, where it has no default")
         }),
     );
@@ -145,13 +135,8 @@ pub(super) async fn suits(session: &mut Session, table: &Table) -> Result<Vec<St
         return Ok(vec!["the table is missing in the target".to_owned()]);
     };
     let mut problems = unsuitable(table, &own);
-    let required = required_columns(session, name).await?;
-    let extra = required
-        .iter()
-        .filter(|name| column_of(table, name).is_none());
-    problems.extend(
-        extra.map(|column| format!("column `{column}` is only in the target and has no default")),
-    );
+    let alone = required_alone(session, table).await?;
+    problems.extend(alone.iter().map(only_in_target));
     Ok(problems)
 }
 
@@ -393,6 +378,17 @@ fn capacity(column_type: &str) -> u8 {
 }
 
 /// Columns of the target that an INSERT must name.
+/// Columns without a default that the target has and the table has not.
+async fn required_alone(session: &mut Session, table: &Table) -> Result<Vec<String>, Fault> {
+    let mut columns = required_columns(session, table.target_name()).await?;
+    columns.retain(|name| column_of(table, name).is_none());
+    Ok(columns)
+}
+
+fn only_in_target(column: &String) -> String {
+    format!("column `{column}` is only in the target and has no default")
+}
+
 async fn required_columns(session: &mut Session, name: &TableName) -> Result<Vec<String>, Fault> {
     let sql = format!(
         "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA={} AND \
