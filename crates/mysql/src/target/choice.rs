@@ -107,26 +107,13 @@ impl Inner {
         };
         let mode = request.ddl.session.sql_mode.unwrap_or(0);
         let context = Context::new(&database, self.dialect().await?).sql_mode(mode);
-        let inner = Request {
-            statement: classify(sql, &context),
-            context,
-            selection: request.selection,
-            stored: self.stored_tables(&ddl).await?,
-            resumed: request.resumed,
-            names: request.names.clone(),
-            in_lane: request.in_lane,
-            before: request.before.clone(),
-            ddl: &ddl,
-        };
+        let before = request.before.clone();
+        let inner = self.request_of(&ddl, context, before, request).await?;
         let mut plan = self.plan_alter(&inner).await?;
-        let made = plan.effects.iter().find_map(|effect| match effect {
-            DdlEffect::Defined(table, _) => Some(table.clone()),
-            _ => None,
-        });
-        let Some(made) = made else {
+        let Some(made) = plan.defined() else {
             return Ok(plan);
         };
-        let problems = unsuitable(&choice.after, &made);
+        let problems = unsuitable(&choice.after, made);
         if !problems.is_empty() {
             let mut stopped = Plan::default();
             let refusal = does_not_suit(&choice.table, &problems);

@@ -20,7 +20,7 @@ use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::Checkpoint;
 use wherry_model::change::DdlSession;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Ddl, Fault, NameMap, TableName};
+use wherry_model::{Ddl, Fault, NameMap, Table, TableName};
 
 /// Under which definitions mean what a server printed.
 pub(super) const NEUTRAL_MODE: &str = "SET SESSION sql_mode=''";
@@ -62,6 +62,16 @@ pub(super) struct Plan {
     pub(super) effects: Vec<DdlEffect>,
     /// The session that the legs were written for, where it is not that of the statement.
     pub(super) session: Option<DdlSession>,
+}
+
+impl Plan {
+    /// The first table that is defined behind the statement.
+    pub(super) fn defined(&self) -> Option<&Table> {
+        self.effects.iter().find_map(|effect| match effect {
+            DdlEffect::Defined(table, _) => Some(table),
+            _ => None,
+        })
+    }
 }
 
 /// A leg as the journal has it.
@@ -226,6 +236,27 @@ impl Inner {
                 };
                 Some((statement_settled, statement, None))
             }
+        })
+    }
+
+    /// A request as if the source had logged `ddl` at the place of another statement.
+    pub(super) async fn request_of<'a>(
+        &self,
+        ddl: &'a Ddl,
+        context: Context<'a>,
+        before: Option<Checkpoint>,
+        request: &Request<'a>,
+    ) -> Result<Request<'a>, Fault> {
+        Ok(Request {
+            statement: classify(&ddl.statement, &context),
+            context,
+            selection: request.selection,
+            stored: self.stored_tables(ddl).await?,
+            resumed: request.resumed,
+            names: request.names.clone(),
+            in_lane: request.in_lane,
+            before,
+            ddl,
         })
     }
 

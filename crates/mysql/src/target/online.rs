@@ -19,7 +19,6 @@ use crate::ddl::{
     rules, sets_counter_only,
 };
 use serde::{Deserialize, Serialize};
-use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{TableStage, TableState};
 use wherry_model::change::DdlSession;
 use wherry_model::{Column, ColumnKind, Ddl, DdlKind, Fault, Table, TableName};
@@ -281,7 +280,7 @@ impl Inner {
             return refuse(&reason);
         }
         let mut plan = self.plan_alter_of(request, swap, alter).await?;
-        let Some(changed) = defined(&plan) else {
+        let Some(changed) = plan.defined() else {
             return Ok(Ok(plan));
         };
         if !self.same_definition(changed, now).await? {
@@ -319,18 +318,9 @@ impl Inner {
             ..request.ddl.clone()
         };
         let context = self.context_of(&ddl.default_database, &ddl.session);
-        let inner = Request {
-            statement: classify(&ddl.statement, &context),
-            context,
-            selection: request.selection,
-            stored: self.stored_tables(&ddl).await?,
-            resumed: request.resumed,
-            names: request.names.clone(),
-            in_lane: request.in_lane,
-            // The source logged another statement here, which a second try would meet.
-            before: None,
-            ddl: &ddl,
-        };
+        // The source logged another statement here, which a second try would meet.
+        let before = None;
+        let inner = self.request_of(&ddl, context, before, request).await?;
         self.plan_alter(&inner).await
     }
 
@@ -447,13 +437,6 @@ fn swap_of(request: &Request<'_>) -> Option<Swap> {
     fits.then(|| Swap {
         base: base.clone(),
         shadow: shadow.clone(),
-    })
-}
-
-fn defined(plan: &Plan) -> Option<&Table> {
-    plan.effects.iter().find_map(|effect| match effect {
-        DdlEffect::Defined(table, _) => Some(table),
-        _ => None,
     })
 }
 
