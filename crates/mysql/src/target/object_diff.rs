@@ -1,7 +1,6 @@
 //! Compares the objects of both sides: every difference, with the rule that explains it.
 
 use super::Inner;
-use super::object_names::of_one_name;
 use super::object_rules::{Rules, Wanted, guarded, same, target_name, wanted};
 use super::object_state::Memory;
 use wherry_engine::ports::SchemaDifference;
@@ -21,21 +20,12 @@ impl Inner {
             .await?;
         let memories = self.memories().await?;
         let mut found = Vec::new();
-        let carried: Vec<&SchemaObject> = objects
-            .iter()
-            .filter(|object| !schema.leaves_out(&object.name))
-            .collect();
-        let doubles = of_one_name(&carried, &rules);
         for object in objects {
             let name = &object.name;
             let target = target_name(object, &rules.names);
             let there = there.remove(&target);
             if schema.leaves_out(name) {
                 found.push(difference(name, "stays behind", Some("left-out")));
-                continue;
-            }
-            if let Some(reason) = doubles.get(name) {
-                found.push(difference(name, reason, None));
                 continue;
             }
             found.extend(differences(

@@ -1,19 +1,19 @@
 //! Objects under other names: which become one, and whether the target understands them alike.
 
-use super::object_rules::{Rules, target_name};
+use super::object_rules::target_name;
 use crate::ddl::{Dialect, ONE_NAME, UNPROVED_VIEW, object_context, view_references};
 use std::collections::{BTreeMap, BTreeSet};
-use wherry_model::{ObjectKind, ObjectName, SchemaObject};
+use wherry_model::{NameMap, ObjectKind, ObjectName, SchemaObject};
 
 /// Objects of several databases that would have one name, with the reason.
 pub(super) fn of_one_name(
     objects: &[&SchemaObject],
-    rules: &Rules<'_>,
+    names: &NameMap,
 ) -> BTreeMap<ObjectName, String> {
     let mut groups: BTreeMap<(ObjectKind, String, String), Vec<&SchemaObject>> = BTreeMap::new();
     for object in objects {
-        let name = target_name(object, &rules.names);
-        let folds = rules.names.target_folds();
+        let name = target_name(object, names);
+        let folds = names.target_folds();
         let fold = |text: String, always: bool| match folds || always {
             true => text.to_lowercase(),
             false => text,

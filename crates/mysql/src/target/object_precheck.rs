@@ -4,7 +4,6 @@
 //! syntax check is the proof. Views and triggers need their tables and are proved by each sync.
 
 use super::Inner;
-use super::object_names::of_one_name;
 use super::object_rules::{Rules, Wanted, same, wanted};
 use super::state::text;
 use crate::session::{Session, SessionKind};
@@ -27,17 +26,11 @@ impl Inner {
     ) -> Result<Vec<CheckItem>, Fault> {
         let rules = self.rules(schema, objects).await?;
         let (mut plan, mut sources, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        let objects: Vec<&SchemaObject> = objects
+        for source in objects
             .iter()
             .filter(|object| !schema.leaves_out(&object.name))
-            .collect();
-        let doubles = of_one_name(&objects, &rules);
-        for source in objects {
-            let wanted = match doubles.get(&source.name) {
-                Some(reason) => Err(reason.clone()),
-                None => wanted(source, &rules),
-            };
-            match wanted {
+        {
+            match wanted(source, &rules) {
                 Ok(Wanted { object, .. }) => {
                     plan.push(object);
                     sources.push(&source.name);

@@ -37,6 +37,8 @@ pub(super) struct Rules<'a> {
     pub(super) names: Arc<NameMap>,
     /// Names of the functions and procedures of each database, in lower case.
     pub(super) routines: BTreeMap<String, BTreeSet<String>>,
+    /// Objects that another one would meet under its name in the target, with the reason.
+    pub(super) doubles: BTreeMap<ObjectName, String>,
 }
 
 /// An object as it is to be in the target.
@@ -47,7 +49,8 @@ pub(super) struct Wanted {
 
 /// The object for the target, or why the target cannot have it.
 pub(super) fn wanted(source: &SchemaObject, rules: &Rules<'_>) -> Result<Wanted, String> {
-    if let Some(reason) = &source.refused {
+    let refused = rules.doubles.get(&source.name).or(source.refused.as_ref());
+    if let Some(reason) = refused {
         return Err(reason.clone());
     }
     let name = target_name(source, &rules.names);
@@ -342,6 +345,7 @@ mod tests {
             to: Dialect::mysql(90_704),
             names: Arc::default(),
             routines: BTreeMap::new(),
+            doubles: BTreeMap::new(),
         };
         wanted(object, &rules).expect("an object for the target")
     }

@@ -54,15 +54,11 @@ impl Inner {
             .map(|object| (target_name(object, &rules.names), object.name.clone()))
             .collect();
         sync.drop_gone().await?;
-        let doubles = of_one_name(&objects, &rules);
         let mut plan = Vec::new();
         for object in objects {
-            match doubles.get(&object.name) {
-                Some(reason) => sync.trouble(&object.name, reason.as_str()),
-                None => match wanted(object, &rules) {
-                    Ok(found) => plan.push(sync.take_changes(found)),
-                    Err(reason) => sync.trouble(&object.name, reason),
-                },
+            match wanted(object, &rules) {
+                Ok(found) => plan.push(sync.take_changes(found)),
+                Err(reason) => sync.trouble(&object.name, reason),
             }
         }
         let (triggers, others): (Vec<SchemaObject>, Vec<SchemaObject>) = plan
@@ -133,13 +129,17 @@ impl Inner {
         let mut session = self.own_session(SessionKind::Control).await?;
         let rows = session.query("SELECT CURRENT_USER()").await?;
         session.close().await;
+        let names = self.names.map().await?;
+        let is_carried = |object: &&SchemaObject| !schema.leaves_out(&object.name);
+        let carried: Vec<&SchemaObject> = objects.iter().filter(is_carried).collect();
         Ok(Rules {
             schema,
             account: rows.text(0, 0).unwrap_or_default().to_owned(),
             from: self.source_dialect(),
             to: self.dialect().await?,
-            names: self.names.map().await?,
             routines: routines_of(objects),
+            doubles: of_one_name(&carried, &names),
+            names,
         })
     }
 
