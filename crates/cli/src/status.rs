@@ -332,6 +332,7 @@ mod tests {
             row_count_estimate: 10,
             byte_count_estimate: 100,
             adopted: None,
+            shape: None,
             in_target: None,
         };
         let position = Position::new("bin.000002", 99, None);

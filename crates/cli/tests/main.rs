@@ -33,4 +33,5 @@ mod roads;
 mod rules;
 mod runner;
 mod seeds;
+mod shape;
 mod takeover;

@@ -156,6 +156,7 @@ fn table(others: usize) -> Table {
         row_count_estimate: 0,
         byte_count_estimate: 0,
         adopted: None,
+        shape: None,
         in_target: None,
     }
 }

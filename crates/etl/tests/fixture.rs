@@ -259,6 +259,7 @@ pub fn table() -> Table {
         row_count_estimate: 0,
         byte_count_estimate: 0,
         adopted: None,
+        shape: None,
         in_target: None,
     }
 }

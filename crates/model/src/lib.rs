@@ -19,6 +19,7 @@ pub mod phase;
 pub mod position;
 pub mod row;
 pub mod rule_change;
+pub mod shape;
 pub mod table;
 pub mod task;
 
@@ -35,4 +36,5 @@ pub use phase::Phase;
 pub use position::Position;
 pub use row::{Row, RowBatch, RowWriter};
 pub use rule_change::RuleChange;
+pub use shape::Shape;
 pub use table::{Adopted, Apart, Column, ColumnKind, Exactness, Key, KeyPart, Table};

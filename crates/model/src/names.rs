@@ -1,11 +1,13 @@
 //! The names that databases, tables and columns have in the target.
 //!
 //! Owns how `select.mapping` and `select.capitalization` become one answer for each name of the
-//! source. Everything outside the SQL for the target's own tables speaks of source names.
+//! source, and which columns move at all. Everything outside the SQL for the target's own tables
+//! speaks of source names.
 
 use crate::name::TableName;
+use crate::shape::Shape;
 use crate::table::Table;
-use crate::task::{Capitalization, SelectSpec};
+use crate::task::{Capitalization, SelectSpec, TableRule};
 use std::collections::{BTreeSet, HashMap};
 
 /// Names of the source by the names of the target. An explicit rule wins over the capitalization;
@@ -21,6 +23,8 @@ pub struct NameMap {
     table_letters: Letters,
     column_letters: Letters,
     target_folds: bool,
+    /// For the rules of tables of which not everything moves.
+    select: SelectSpec,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,6 +95,7 @@ impl NameMap {
             table_letters,
             column_letters,
             target_folds,
+            select: select.clone(),
             ..NameMap::default()
         };
         for (from, to) in &select.mapping.tables {
@@ -172,6 +177,28 @@ impl NameMap {
             && self.columns.is_empty()
             && self.table_letters == Letters::AsSource
             && self.column_letters == Letters::AsSource
+            && !self.select.tables.iter().any(TableRule::shapes)
+    }
+
+    /// The rule of a table of which not everything moves.
+    fn shaping_rule(&self, table: &TableName) -> Option<&TableRule> {
+        let rule = self.select.rule_of(table);
+        rule.filter(|rule| rule.shapes() && self.selected.contains(&table.database))
+    }
+
+    /// True where a column of this table does not move.
+    pub fn leaves_out(&self, table: &TableName, column: &str) -> bool {
+        let rule = self.shaping_rule(table);
+        rule.is_some_and(|rule| rule.leaves_out(column))
+    }
+
+    /// True where the same of a table moves under both names.
+    pub fn shapes_alike(&self, one: &TableName, other: &TableName) -> bool {
+        match (self.shaping_rule(one), self.shaping_rule(other)) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.shapes_like(other),
+            _ => false,
+        }
     }
 
     /// Selected databases whose name means another one in the target, with what they become.
@@ -215,7 +242,9 @@ impl NameMap {
         }
     }
 
-    /// Writes into a table, as the source has it, how it and its columns are called in the target.
+    /// Writes into a table, as the source has it, how it and its columns are called in the target,
+    /// and what of it moves. Keys over columns that do not move are taken away: the target does not
+    /// have them.
     pub fn apply(&self, table: &mut Table) {
         let target = self.table(&table.name);
         for column in &mut table.columns {
@@ -223,6 +252,12 @@ impl NameMap {
             column.in_target = (target != column.name).then_some(target);
         }
         table.in_target = (target != table.name).then(|| Box::new(target));
+        let rule = self.shaping_rule(&table.name);
+        table.shape = rule.and_then(|rule| Shape::of(rule, table));
+        if let Some(shape) = &table.shape {
+            let moves = |part: &crate::KeyPart| !shape.left_out.contains(&part.column);
+            table.keys.retain(|key| key.parts.iter().all(moves));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tables, columns and keys as the catalog describes them.
 
 use crate::name::TableName;
+use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -23,6 +24,9 @@ pub struct Table {
     /// Set where the target's own table is used as it was found (policy `keep`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adopted>,
+    /// Set where not all of it goes to the target; see [`crate::NameMap`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Box<Shape>>,
     /// Its name in the target, where that is another one; see [`crate::NameMap`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_target: Option<Box<TableName>>,
@@ -94,11 +98,17 @@ impl Table {
         !self.columns[column].generated && !self.is_left_out(column)
     }
 
-    /// True where the target's own table does not have this column.
+    /// True where the table in the target does not have this column.
     pub fn is_left_out(&self, column: usize) -> bool {
-        self.adopted
-            .as_ref()
-            .is_some_and(|adopted| adopted.left_out.contains(&column))
+        let adopted = self.adopted.as_ref();
+        adopted.is_some_and(|adopted| adopted.left_out.contains(&column))
+            || self.is_unselected(column)
+    }
+
+    /// True where the task does not move this column.
+    pub fn is_unselected(&self, column: usize) -> bool {
+        let shape = self.shape.as_ref();
+        shape.is_some_and(|shape| shape.left_out.contains(&column))
     }
 
     /// The target's own, used as it was found: never made, changed or dropped by the task.

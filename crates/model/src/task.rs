@@ -264,6 +264,12 @@ pub struct TableRule {
     /// What is carried of the source's operations.
     #[serde(default)]
     pub operations: Option<Operations>,
+    /// The columns that move; all where neither this nor `without` stands.
+    #[serde(default)]
+    pub columns: Option<Vec<String>>,
+    /// The columns that do not move.
+    #[serde(default)]
+    pub without: Option<Vec<String>>,
 }
 
 /// What happens where the target has a selected table already.
@@ -315,7 +321,8 @@ impl SelectSpec {
             .carries(operation)
     }
 
-    fn rule_of(&self, table: &TableName) -> Option<&TableRule> {
+    /// What is special about this table.
+    pub fn rule_of(&self, table: &TableName) -> Option<&TableRule> {
         self.tables
             .iter()
             .find(|rule| TableName::parse(&rule.table).as_ref() == Some(table))

@@ -15,6 +15,7 @@ pub mod names;
 pub mod object;
 pub mod reader;
 pub mod session;
+mod shape;
 pub mod source;
 pub mod target;
 pub mod watch;

@@ -107,6 +107,7 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     check_state_database(spec)?;
     check_databases(spec)?;
     check_table_rules(spec)?;
+    shape::check(spec)?;
     mapping::check(spec)?;
     operations::check(spec)?;
     if source == target {
@@ -302,6 +303,7 @@ fn check_table_rules(spec: &TaskSpec) -> Result<(), Problem> {
 
 mod mapping;
 mod operations;
+mod shape;
 
 fn check_tls(end: &EndpointSpec, name: &str) -> Result<(), Problem> {
     let tls = &end.tls;

@@ -118,6 +118,7 @@ mod tests {
                 row_count_estimate: 0,
                 byte_count_estimate: 0,
                 adopted: None,
+                shape: None,
                 in_target: None,
             })
             .collect();

@@ -271,6 +271,7 @@ async fn collect_tables(
             row_count_estimate: number(&rows, row, 4).unwrap_or(0),
             byte_count_estimate: number(&rows, row, 5).unwrap_or(0),
             adopted: None,
+            shape: None,
             in_target: None,
         };
         let draft = Draft {

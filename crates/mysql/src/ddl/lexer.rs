@@ -42,6 +42,10 @@ impl Token {
         self.kind == TokenKind::Symbol(symbol)
     }
 
+    pub fn is_name(&self) -> bool {
+        matches!(self.kind, TokenKind::Word | TokenKind::Quoted)
+    }
+
     /// The name that a word or quoted token stands for.
     pub fn name(&self, sql: &str) -> String {
         let text = self.text(sql);

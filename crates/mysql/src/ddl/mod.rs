@@ -19,6 +19,7 @@ mod edit;
 mod grant;
 mod lexer;
 mod login;
+mod mention;
 mod object;
 mod object_names;
 mod online;
@@ -45,6 +46,7 @@ pub use database::database_options;
 pub use edit::{carried, rewrite_names, strip_hints};
 pub use grant::{Grant, grant};
 pub use login::{Login, login};
+pub use mention::may_concern;
 pub use object::{ObjectEdit, SESSION_MARK, comparable, edit_object, object_context, unguarded};
 pub use object_names::{
     ONE_NAME, ObjectNames, UNPROVED, UNPROVED_VIEW, Unproved, rename_object, view_references,

@@ -20,6 +20,8 @@ pub(super) const FOREIGN_ENGINE: &str = "DDL-111";
 pub(super) const GROUP_NUMBERS: &str = "DDL-112";
 pub(super) const OVERLAP: &str = "DDL-130";
 pub(super) const UNPROVED_NAME: &str = "NAM-001";
+pub(super) const NEEDED_KEY: &str = "TRF-001";
+pub(super) const NEEDED_COLUMN: &str = "TRF-002";
 pub(super) const X_ENGINE_LACKS: &str = "DDL-080";
 pub(super) const NO_TRANSACTIONS: &str = "DDL-081";
 

@@ -354,6 +354,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: bytes,
             adopted: None,
+            shape: None,
             in_target: None,
         };
         let plain = Cloud::default();

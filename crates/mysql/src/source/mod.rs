@@ -19,15 +19,16 @@ use crate::names::Names;
 use crate::object::{broken_view, read_objects};
 use crate::reader::TableReader;
 use crate::session::{Endpoint, Pool, PooledSession, Session, SessionKind};
+use crate::shape;
 use async_trait::async_trait;
 use std::sync::Arc;
 use wherry_engine::pipe::RowSender;
 use wherry_engine::ports::{Catalog, ChangeStream, ExactSnapshot, RowReader, Source};
 use wherry_engine::state::{Checkpoint, KeyRange};
-use wherry_model::task::SelectSpec;
+use wherry_model::task::{SelectSpec, TableRule};
 use wherry_model::{
     Account, AccountChoice, CheckItem, Ddl, Fault, ObjectName, Position, Row, SchemaObject, Table,
-    TableName,
+    TableName, Verdict,
 };
 
 /// Sessions for questions: one for the engine's loop and one for a table that restarts.
@@ -126,7 +127,12 @@ impl Source for MysqlSource {
     }
 
     async fn precheck(&self, selection: &SelectSpec) -> Result<Vec<CheckItem>, Fault> {
-        precheck::run(&self.endpoint, selection).await
+        let mut items = precheck::run(&self.endpoint, selection).await?;
+        let reached = items.iter().all(|item| item.verdict != Verdict::Fail);
+        if reached && selection.tables.iter().any(TableRule::shapes) {
+            items.extend(shape::items(&self.catalog(selection).await?.refused));
+        }
+        Ok(items)
     }
 
     async fn catalog(&self, selection: &SelectSpec) -> Result<Catalog, Fault> {
@@ -140,8 +146,9 @@ impl Source for MysqlSource {
         let logged = catalog::cascades_are_logged(&mut session).await?;
         let is_selected = |name: &TableName| selection.includes(name);
         let dialect = session.version().into();
-        let (mut tables, refused) = catalog::carried(found, dialect, logged, &is_selected)?;
+        let (mut tables, mut refused) = catalog::carried(found, dialect, logged, &is_selected)?;
         self.names.apply(&mut tables).await?;
+        shape::refuse(&mut tables, &mut refused);
         Ok(Catalog {
             databases,
             tables,
@@ -201,6 +208,9 @@ impl Source for MysqlSource {
     async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault> {
         let mut snapshot = exact::open(&self.endpoint, tables, self.lock_tries).await?;
         self.names.apply(&mut snapshot.tables).await?;
+        if let Some(fault) = snapshot.tables.iter().find_map(shape::problem) {
+            return Err(fault);
+        }
         Ok(Box::new(snapshot))
     }
 

@@ -101,6 +101,7 @@ pub(super) async fn apart_of(
     let mut left_out = Vec::new();
     for (index, column) in after.columns.iter().enumerate() {
         match column_of(&own, column.target_name()) {
+            _ if after.is_unselected(index) => {}
             None => {
                 fit.adopted.left_out.push(index);
                 left_out.push(column.name.clone());
@@ -145,6 +146,7 @@ pub(super) fn unsuitable(source: &Table, own: &Table) -> Vec<String> {
     let mut problems = Vec::new();
     for (index, column) in source.columns.iter().enumerate() {
         let problem = match column_of(own, column.target_name()) {
+            _ if source.is_unselected(index) => None,
             None => Some("is missing in the target".to_owned()),
             Some(there) => column_problem(column, there, is_in_a_key(source, index)),
         };
@@ -192,6 +194,7 @@ fn fit(source: &Table, own: &Table) -> Fit {
     check_identity(source, own, &mut fit);
     for (index, column) in source.columns.iter().enumerate() {
         match column_of(own, column.target_name()) {
+            _ if source.is_unselected(index) => {}
             None if is_key_column(source, index) => fit
                 .problems
                 .push(format!("key column `{}` is missing", column.name)),
@@ -470,6 +473,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            shape: None,
             in_target: None,
         }
     }

@@ -44,6 +44,9 @@ impl Inner {
             let sql = carried(statement, &request.statement, &tables)?;
             return Ok(vec![leg(sql)]);
         }
+        if self.concerns_what_stays(request, stored, after).await? {
+            return Ok(Vec::new());
+        }
         let before = &stored.state.table;
         if let Some(column) = named_anew(names, before, &after.name) {
             let reason = format!(
@@ -154,7 +157,7 @@ impl Inner {
     }
 
     /// What is not the same in both, with the letters of columns and the names of checks.
-    async fn difference(
+    pub(super) async fn difference(
         &self,
         wanted: &Definition,
         made: &Definition,

@@ -13,6 +13,7 @@ use crate::ddl::{
     AlterNotes, Context, Refusal, Role, StatementKind, carried, converts_moments,
     converts_what_it_changes, plain_alter,
 };
+use crate::shape;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{TableStage, TableState};
 use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Operation, Table, TableName};
@@ -120,15 +121,27 @@ impl Inner {
             .try_out(request, &subject, &subject, None, like_stored.as_ref())
             .await?
         {
-            Ok(table) => table,
+            Ok(mut table) => {
+                request.names.apply(&mut table);
+                shape::problem(&table).map_or(Ok(table), Err)
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let made = match table {
+            Ok(table) => self
+                .create_statement(request, &table, like_stored.as_ref())
+                .await
+                .map(|sql| (table, sql)),
+            Err(refusal) => Err(refusal),
+        };
+        let (table, sql) = match made {
+            Ok(made) => made,
+            Err(refusal) if refusal.class != Class::Operator => return Err(refusal),
             Err(refusal) => {
                 self.plan_stop(request, &mut plan, &subject, &refusal)?;
                 return Ok(plan);
             }
         };
-        let sql = self
-            .create_statement(request, &table, like_stored.as_ref())
-            .await?;
         if request.statement.or_replace {
             plan.legs.push(drop_leg(request, &subject));
         }
@@ -248,30 +261,55 @@ impl Inner {
             self.plan_gone(request, &mut plan, &subject, &subject);
             return Ok(plan);
         }
+        if self.plan_altered_shape(request, &mut plan, &subject, &renamed)? {
+            return Ok(plan);
+        }
+        self.plan_in_place(request, plan, stored, &renamed).await
+    }
+
+    /// An ALTER that can be carried in place, if the target shows the same for it.
+    async fn plan_in_place(
+        &self,
+        request: &Request<'_>,
+        mut plan: Plan,
+        stored: &StoredTable,
+        renamed: &TableName,
+    ) -> Result<Plan, Fault> {
+        let subject = &stored.state.table.name;
         let table = match self
-            .try_out(request, &subject, &renamed, Some(stored), None)
+            .try_out(request, subject, renamed, Some(stored), None)
             .await?
         {
             Ok(mut table) => {
                 table.adopted.clone_from(&stored.state.table.adopted);
+                request.names.apply(&mut table);
+                if let Some(refusal) = shape::problem(&table) {
+                    self.plan_stop(request, &mut plan, subject, &refusal)?;
+                    return Ok(plan);
+                }
                 table
             }
             Err(refusal) => {
-                self.plan_stop(request, &mut plan, &subject, &refusal)?;
+                self.plan_stop(request, &mut plan, subject, &refusal)?;
                 return Ok(plan);
             }
         };
         match self.legs_of_alter(request, stored, &table).await {
             Ok(legs) => plan.legs.extend(legs),
             Err(ShadowFault::Failed(fault)) => return Err(fault),
+            Err(ShadowFault::Refused(_)) if request.is_shaped(&stored.state.table, renamed) => {
+                let reason = "what it does to the columns that move could not be proved";
+                self.plan_restart_named(request, &mut plan, reason)?;
+                return Ok(plan);
+            }
             Err(ShadowFault::Refused(refusal)) => {
-                self.plan_stop(request, &mut plan, &subject, &refusal)?;
+                self.plan_stop(request, &mut plan, subject, &refusal)?;
                 return Ok(plan);
             }
         }
         if renamed != subject {
             plan.states
-                .extend(self.state.rename_table(&subject, &renamed));
+                .extend(self.state.rename_table(subject, renamed));
             plan.effects.push(DdlEffect::Gone(subject.clone()));
         }
         self.define(request, &mut plan, table, stored.state.stage)?;
@@ -327,6 +365,9 @@ impl Inner {
             }
             if request.is_behind(&new) {
                 self.plan_gone(request, &mut plan, &old, &origin);
+                continue;
+            }
+            if self.plan_other_shape(request, &mut plan, (&old, &origin), &new, &mut entered) {
                 continue;
             }
             if request.beside(&new).is_some() {
@@ -572,6 +613,7 @@ pub(super) fn unknown_table(name: &TableName) -> Table {
         row_count_estimate: 0,
         byte_count_estimate: 0,
         adopted: None,
+        shape: None,
         in_target: None,
     }
 }

@@ -14,6 +14,7 @@ use super::store::{Dialect, StoredTable};
 use crate::ddl::definition::Definition;
 use crate::ddl::{Context, StatementKind, moves_values, plain_alter};
 use crate::session::SessionKind;
+use crate::shape;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{Stopped, TableStage, TableState};
 use wherry_model::{Apart, Class, DdlKind, Fault, Loss, Operation, Table, TableName};
@@ -336,6 +337,9 @@ impl Inner {
             ));
         }
         request.names.apply(&mut after);
+        if let Some(refusal) = shape::problem(&after) {
+            return Ok(Err(refusal.message));
+        }
         let was = self
             .definition_in_target(subject, before.target_name())
             .await?;

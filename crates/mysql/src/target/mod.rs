@@ -16,6 +16,7 @@ mod ddl_database;
 mod ddl_names;
 mod ddl_plan;
 mod ddl_restart;
+mod ddl_shape;
 mod definition_change;
 mod exact;
 mod fault;

@@ -25,7 +25,7 @@ impl Inner {
             "NAM-003",
             format!("the names of a planned table cannot change: {change}"),
         )
-        .hint("Take back the change of select.mapping or select.capitalization, or begin a new task with another name."))
+        .hint("Take back the change of select.mapping, select.capitalization or the table's rule, or begin a new task with another name."))
     }
 }
 
@@ -39,6 +39,9 @@ fn change(names: &NameMap, stored: &Table) -> Option<String> {
             "table {} was {before} and would be {after}",
             stored.name
         ));
+    }
+    if stored.shape != now.shape {
+        return Some(format!("other columns of table {} would move", stored.name));
     }
     let columns = stored.columns.iter().zip(&now.columns);
     columns

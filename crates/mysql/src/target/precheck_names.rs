@@ -4,6 +4,7 @@
 
 use crate::ddl::definition::Definition;
 use crate::ddl::{Context, Dialect};
+use crate::shape::unknown_columns;
 use std::collections::BTreeMap;
 use wherry_model::names::problem_of;
 use wherry_model::task::SelectSpec;
@@ -31,6 +32,17 @@ pub(super) fn check(
             ID,
             problems.join("; "),
             "Change select.mapping or select.capitalization.",
+        ));
+    }
+    let unknown = unknown_columns(selection, tables);
+    if !unknown.is_empty() {
+        return Some(CheckItem::fail(
+            ID,
+            format!(
+                "rules of select.tables name columns that are not there: {}",
+                unknown.join(", ")
+            ),
+            "Check their spelling.",
         ));
     }
     let idle = about_nothing(selection, tables);
@@ -197,6 +209,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            shape: None,
             in_target: None,
         };
         names.apply(&mut table);

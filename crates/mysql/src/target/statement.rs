@@ -204,8 +204,8 @@ fn update_head(table: &Table, after: &Row) -> Vec<u8> {
 /// Finds a row whose every written column has exactly these bytes.
 fn push_exact_condition(out: &mut Vec<u8>, table: &Table, row: &Row) {
     let mut first = true;
-    for (column, value) in table.columns.iter().zip(row.values()) {
-        if column.generated {
+    for (index, (column, value)) in table.columns.iter().zip(row.values()).enumerate() {
+        if !table.is_written(index) {
             continue;
         }
         if !first {
@@ -416,6 +416,7 @@ mod tests {
             row_count_estimate: 0,
             byte_count_estimate: 0,
             adopted: None,
+            shape: None,
             in_target: None,
         }
     }

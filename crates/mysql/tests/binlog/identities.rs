@@ -150,6 +150,7 @@ fn text_table(charset: &str, collation: &str, prefix: Option<u32>) -> Arc<Table>
         row_count_estimate: 0,
         byte_count_estimate: 0,
         adopted: None,
+        shape: None,
         in_target: None,
     })
 }

@@ -4,6 +4,7 @@
 
 mod column;
 mod parse;
+mod project;
 mod rename;
 #[cfg(test)]
 mod tests;

@@ -11,21 +11,27 @@ use wherry_model::{NameMap, TableName};
 impl Definition {
     /// The definition of this table of the source with the target's names for the table, its
     /// columns and the tables and columns that its foreign keys point to. Names of keys and
-    /// constraints stay. A foreign key to itself points to the table's name in the text.
+    /// constraints stay. A foreign key to itself points to the table's name in the text. Columns that
+    /// do not move are left out.
     ///
-    /// Errors: `NAM-001` where a name may or may not be that of a column.
+    /// Errors: `NAM-001` where a name may or may not be that of a column; those of `without`.
     pub fn map_names(
         &self,
         table: &TableName,
         names: &NameMap,
         context: &Context,
     ) -> Result<Definition, Refusal> {
-        let own = self.columns.iter().map(|column| column.name.as_str());
+        let moving = self.without(
+            &|column| names.leaves_out(table, column),
+            &|parent, column| names.leaves_out(parent, column),
+            context,
+        )?;
+        let own = moving.columns.iter().map(|column| column.name.as_str());
         let text = Texts {
             columns: Columns::of(names, table, own),
             context,
         };
-        let mut mapped = self.clone();
+        let mut mapped = moving;
         mapped.name = names.table(table);
         for column in &mut mapped.columns {
             column.text = text.of_column(&column.text)?;

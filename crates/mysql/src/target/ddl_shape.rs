@@ -1,0 +1,89 @@
+//! Definition changes of tables of which not everything moves.
+//!
+//! Owns what a statement means that concerns only what stays behind, and what a new name means that
+//! has another rule. All else goes the way of `ddl_names`, where the table is projected.
+
+use super::Inner;
+use super::ddl_restart::Entered;
+use super::definition_change::{Plan, Request};
+use super::shadow::ShadowFault;
+use super::store::{Dialect, StoredTable};
+use crate::ddl::may_concern;
+use wherry_model::{Fault, Table, TableName};
+
+impl Request<'_> {
+    /// True where the target's table holds, or is to hold, another part of the source's table.
+    pub(super) fn is_shaped(&self, before: &Table, after: &TableName) -> bool {
+        before.shape.is_some() || !self.names.shapes_alike(&before.name, after)
+    }
+
+    /// True where the statement names a column of the table that moves, but for its place.
+    fn names_a_moving_column(&self, table: &Table) -> bool {
+        let moves = |name: &str| {
+            let mut columns = table.columns.iter().enumerate();
+            columns.any(|(index, column)| {
+                !table.is_unselected(index) && column.name.to_lowercase() == name.to_lowercase()
+            })
+        };
+        may_concern(&self.ddl.statement, &self.statement, &moves)
+    }
+}
+
+impl Inner {
+    /// True where an ALTER changes nothing of what moves, neither definition nor rows.
+    pub(super) async fn concerns_what_stays(
+        &self,
+        request: &Request<'_>,
+        stored: &StoredTable,
+        after: &Table,
+    ) -> Result<bool, ShadowFault> {
+        let before = &stored.state.table;
+        let same_name = before.name == after.name;
+        if before.shape.is_none() || !same_name || request.names_a_moving_column(before) {
+            return Ok(false);
+        }
+        let was = self
+            .translate(&before.definition, &before.name, stored.dialect)
+            .await?;
+        let is = self
+            .translate(&after.definition, &after.name, Dialect::Target)
+            .await?;
+        let was = self.named(&before.name, &was).await?;
+        let is = self.named(&after.name, &is).await?;
+        let there = request.names.table(&before.name);
+        Ok(self.difference(&was, &is, &there).await?.is_none())
+    }
+
+    /// A table whose new name has another rule: what the target has of it is not what is to move,
+    /// so it is loaded anew under that name. False where both names have the same.
+    pub(super) fn plan_other_shape(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        (old, origin): (&TableName, &TableName),
+        new: &TableName,
+        entered: &mut Entered,
+    ) -> bool {
+        if request.names.shapes_alike(old, new) {
+            return false;
+        }
+        self.plan_gone(request, plan, old, origin);
+        entered.add(request, new);
+        true
+    }
+
+    /// The same for an ALTER that renames.
+    pub(super) fn plan_altered_shape(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        subject: &TableName,
+        renamed: &TableName,
+    ) -> Result<bool, Fault> {
+        let mut entered = Entered::default();
+        let names = (subject, subject);
+        let is_other = self.plan_other_shape(request, plan, names, renamed, &mut entered);
+        self.plan_entered(request, plan, &entered)?;
+        Ok(is_other)
+    }
+}
