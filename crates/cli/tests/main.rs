@@ -6,6 +6,7 @@
 mod accounts;
 mod attributes;
 mod choices;
+mod choose;
 mod definitions;
 mod definitions_56;
 mod definitions_mariadb;

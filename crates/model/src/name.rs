@@ -45,7 +45,7 @@ impl TableName {
 }
 
 /// One name at the head of a text, and what follows it.
-fn parse_part(text: &str) -> Option<(String, &str)> {
+pub(crate) fn parse_part(text: &str) -> Option<(String, &str)> {
     let Some(mut rest) = text.strip_prefix('`') else {
         let end = text.find(['.', '`']).unwrap_or(text.len());
         let (name, rest) = text.split_at(end);

@@ -5,26 +5,87 @@
 //! speaks of source names.
 
 use crate::name::TableName;
+use crate::pattern::{Pattern, PatternError, TablePattern, Template};
+use crate::select::{Capitalization, SelectSpec, TableRule};
 use crate::shape::Shape;
 use crate::table::Table;
-use crate::task::{Capitalization, SelectSpec, TableRule};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Names of the source by the names of the target. An explicit rule wins over the capitalization;
 /// the names of databases that are not selected stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NameMap {
-    selected: BTreeSet<String>,
+    select: SelectSpec,
     databases: HashMap<String, String>,
+    /// Rules for many databases, the one that wins first; so are the others.
+    database_patterns: Vec<(Pattern, Template)>,
     tables: HashMap<TableName, TableName>,
+    table_patterns: Vec<(TablePattern, TableTemplate)>,
     /// By the name of the column in lower case: servers do not tell the case of columns apart.
     columns: HashMap<TableName, HashMap<String, String>>,
+    column_patterns: Vec<ColumnRule>,
+    known: Known,
     /// Of databases and tables.
     table_letters: Letters,
     column_letters: Letters,
     target_folds: bool,
-    /// For the rules of tables of which not everything moves.
-    select: SelectSpec,
+}
+
+/// A rule for columns of many tables, or for many columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ColumnRule {
+    table: TablePattern,
+    column: Pattern,
+    target: Template,
+}
+
+impl ColumnRule {
+    fn target_of(&self, table: &TableName, column: &str) -> Option<String> {
+        let mut groups = self.table.capture(table)?;
+        groups.extend(match self.column.exact() {
+            Some(own) if own.to_lowercase() == column.to_lowercase() => Vec::new(),
+            Some(_) => return None,
+            None => self.column.capture(column)?,
+        });
+        Some(self.target.fill(&groups))
+    }
+}
+
+/// The target of a rule for many tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct TableTemplate {
+    database: Template,
+    table: Template,
+}
+
+/// What the source has, for questions that patterns alone cannot answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    pub databases: BTreeSet<String>,
+    /// Tables with their columns.
+    pub tables: BTreeMap<TableName, Vec<String>>,
+}
+
+/// A rule of `select.mapping` that cannot be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingProblem {
+    /// `databases`, `tables` or `columns`.
+    pub part: &'static str,
+    /// Its left side, as the user wrote it.
+    pub rule: String,
+    pub why: MappingFault,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MappingFault {
+    /// It does not name what it is about; this text of it.
+    Form(String),
+    /// Its regular expression cannot be read, for this reason.
+    Expression(String),
+    /// The right side takes a group that the left side does not have.
+    Group { wanted: usize, count: usize },
+    /// The database on the right side takes a group of the table's name.
+    GroupOfTable(usize),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,8 +140,8 @@ impl NameMap {
     /// Resolves the rules of a task. `target_folds` is true where the target's
     /// `lower_case_table_names` is 1 or 2.
     ///
-    /// Errors: the first rule that does not name what it is about, as the user wrote it.
-    pub fn new(select: &SelectSpec, target_folds: bool) -> Result<NameMap, String> {
+    /// Errors: the first rule that cannot be right.
+    pub fn new(select: &SelectSpec, target_folds: bool) -> Result<NameMap, MappingProblem> {
         let (table_letters, column_letters) = match select.capitalization {
             Capitalization::Default if target_folds => (Letters::Lower, Letters::AsSource),
             Capitalization::Default | Capitalization::Source => {
@@ -90,71 +151,194 @@ impl NameMap {
             Capitalization::Lower => (Letters::Lower, Letters::Lower),
         };
         let mut map = NameMap {
-            selected: select.databases.iter().cloned().collect(),
-            databases: select.mapping.databases.clone().into_iter().collect(),
+            select: select.clone(),
             table_letters,
             column_letters,
             target_folds,
-            select: select.clone(),
             ..NameMap::default()
         };
-        for (from, to) in &select.mapping.tables {
-            let source = TableName::parse(from).ok_or_else(|| from.clone())?;
-            let target = TableName::parse(to).ok_or_else(|| to.clone())?;
-            map.tables.insert(source, target);
+        let rules = &select.mapping;
+        let parts: [(_, _, AddRule); 3] = [
+            ("databases", &rules.databases, NameMap::add_database),
+            ("tables", &rules.tables, NameMap::add_table),
+            ("columns", &rules.columns, NameMap::add_column),
+        ];
+        for (part, rules, add) in parts {
+            for (from, to) in rules.iter() {
+                add(&mut map, from, to).map_err(|why| MappingProblem {
+                    part,
+                    rule: from.to_owned(),
+                    why,
+                })?;
+            }
         }
-        for (from, to) in &select.mapping.columns {
-            let (table, column) = TableName::parse_column(from).ok_or_else(|| from.clone())?;
-            let columns = map.columns.entry(table).or_default();
-            columns.insert(column.to_lowercase(), to.clone());
-        }
+        map.database_patterns.reverse();
+        map.table_patterns.reverse();
+        map.column_patterns.reverse();
         Ok(map)
     }
 
-    pub fn database(&self, name: &str) -> String {
-        match self.databases.get(name) {
-            _ if !self.selected.contains(name) => name.to_owned(),
-            Some(mapped) => mapped.clone(),
-            None => self.table_letters.fold(name),
+    fn add_database(&mut self, from: &str, to: &str) -> Result<(), MappingFault> {
+        let pattern = Pattern::alone(from).map_err(|error| fault_of(error, from))?;
+        let target = template(to, pattern.group_count())?;
+        match pattern {
+            Pattern::Exact(name) => drop(self.databases.insert(name, to.to_owned())),
+            pattern => self.database_patterns.push((pattern, target)),
         }
+        Ok(())
+    }
+
+    fn add_table(&mut self, from: &str, to: &str) -> Result<(), MappingFault> {
+        let pattern = TablePattern::parse(from).map_err(|error| fault_of(error, from))?;
+        let target = TableName::parse(to).ok_or_else(|| MappingFault::Form(to.to_owned()))?;
+        let count = pattern.group_count();
+        let database = template(&target.database, count)?;
+        let table = template(&target.table, count)?;
+        // Which databases the target needs must be known before the tables are.
+        if let Some(group) = database.group_beyond(pattern.database.group_count()) {
+            return Err(MappingFault::GroupOfTable(group));
+        }
+        match pattern.exact() {
+            Some(name) => drop(self.tables.insert(name, target)),
+            None => {
+                let target = TableTemplate { database, table };
+                self.table_patterns.push((pattern, target));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_column(&mut self, from: &str, to: &str) -> Result<(), MappingFault> {
+        let (table, column) =
+            TablePattern::parse_column(from).map_err(|error| fault_of(error, from))?;
+        let target = template(to, table.group_count() + column.group_count())?;
+        match (table.exact(), column.exact()) {
+            (Some(table), Some(column)) => {
+                let columns = self.columns.entry(table).or_default();
+                columns.insert(column.to_lowercase(), to.to_owned());
+            }
+            _ => self.column_patterns.push(ColumnRule {
+                table,
+                column,
+                target,
+            }),
+        }
+        Ok(())
+    }
+
+    /// Takes in what the source has now.
+    #[must_use]
+    pub fn knowing(mut self, known: Known) -> NameMap {
+        self.known = known;
+        self
+    }
+
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// True where some answers need to know what the source has.
+    pub fn needs_to_know(&self) -> bool {
+        !self.select.is_exact()
+            || !self.database_patterns.is_empty()
+            || !self.table_patterns.is_empty()
+            || !self.column_patterns.is_empty()
+    }
+
+    pub fn database(&self, name: &str) -> String {
+        if !self.selects(name) {
+            return name.to_owned();
+        }
+        let of_pattern = || {
+            let mut rules = self.database_patterns.iter();
+            rules.find_map(|(pattern, target)| Some(self.filled(target, &pattern.capture(name)?)))
+        };
+        let mapped = self.databases.get(name).cloned().or_else(of_pattern);
+        mapped.unwrap_or_else(|| self.table_letters.fold(name))
     }
 
     pub fn table(&self, name: &TableName) -> TableName {
-        match self.tables.get(name) {
-            _ if !self.selected.contains(&name.database) => name.clone(),
-            Some(mapped) => mapped.clone(),
-            None => TableName::new(
+        if !self.selects(&name.database) {
+            return name.clone();
+        }
+        self.table_rule(name).unwrap_or_else(|| {
+            TableName::new(
                 self.database(&name.database),
                 self.table_letters.fold(&name.table),
-            ),
+            )
+        })
+    }
+
+    /// The name of a database. One that belongs to the server or to Wherry gets a blank, with which
+    /// no server takes it: whatever would touch that database fails.
+    fn filled(&self, database: &Template, groups: &[String]) -> String {
+        let mut name = database.fill(groups);
+        if self.select.belongs_to_others(&name) {
+            name.push(' ');
         }
+        name
+    }
+
+    /// What a rule says of this table.
+    fn table_rule(&self, name: &TableName) -> Option<TableName> {
+        let of_pattern = || {
+            let mut rules = self.table_patterns.iter();
+            rules.find_map(|(pattern, target)| {
+                let groups = pattern.capture(name)?;
+                let database = self.filled(&target.database, &groups);
+                Some(TableName::new(database, target.table.fill(&groups)))
+            })
+        };
+        self.tables.get(name).cloned().or_else(of_pattern)
     }
 
     pub fn column(&self, table: &TableName, name: &str) -> String {
-        let rules = self.columns.get(table);
-        match rules.and_then(|rules| rules.get(&name.to_lowercase())) {
-            _ if !self.selected.contains(&table.database) => name.to_owned(),
-            Some(mapped) => mapped.clone(),
-            None => self.column_letters.fold(name),
+        if !self.selects(&table.database) {
+            return name.to_owned();
         }
+        self.column_rule(table, name)
+            .unwrap_or_else(|| self.column_letters.fold(name))
+    }
+
+    /// What a rule says of this column.
+    fn column_rule(&self, table: &TableName, name: &str) -> Option<String> {
+        let exact = self.columns.get(table);
+        let exact = exact.and_then(|rules| rules.get(&name.to_lowercase()).cloned());
+        let of_pattern = || {
+            let mut rules = self.column_patterns.iter();
+            rules.find_map(|rule| rule.target_of(table, name))
+        };
+        exact.or_else(of_pattern)
     }
 
     /// Every database of the target that tables of this one go to, its own first.
     pub fn databases_of(&self, name: &str) -> Vec<String> {
         let mut databases = vec![self.database(name)];
-        let mut others: Vec<&str> = self
-            .tables
-            .iter()
+        let exact = self.tables.iter();
+        let exact = exact
             .filter(|(source, _)| source.database == name)
-            .map(|(_, target)| target.database.as_str())
-            .collect();
+            .map(|(_, target)| target.database.clone());
+        // The target's database takes groups of the source's alone.
+        let shaped = self.table_patterns.iter().filter_map(|(pattern, target)| {
+            let groups = pattern.database.capture(name)?;
+            Some(self.filled(&target.database, &groups))
+        });
+        let mut others: Vec<String> = exact.chain(shaped).collect();
         others.sort_unstable();
         for other in others {
-            if !databases.iter().any(|known| known == other) {
-                databases.push(other.to_owned());
+            if !databases.contains(&other) {
+                databases.push(other);
             }
         }
         databases
+    }
+
+    /// Selected databases: those given by name, and those known that patterns mean.
+    pub fn selected(&self) -> BTreeSet<String> {
+        let known = self.known.databases.iter().map(String::as_str);
+        let all = known.chain(self.select.exact_databases());
+        let selected = all.filter(|name| self.selects(name));
+        selected.map(str::to_owned).collect()
     }
 
     /// True where the target does not tell the letters of database and table names apart.
@@ -163,8 +347,12 @@ impl NameMap {
     }
 
     /// True where a table of another database than this one goes to this database of the target.
+    /// Also where that is not known.
     pub fn is_shared(&self, name: &str, target: &str) -> bool {
-        self.selected
+        if self.needs_to_know() && self.known.databases.is_empty() {
+            return true;
+        }
+        self.selected()
             .iter()
             .filter(|other| *other != name)
             .any(|other| self.databases_of(other).iter().any(|to| to == target))
@@ -175,6 +363,9 @@ impl NameMap {
         self.databases.iter().all(|(from, to)| from == to)
             && self.tables.iter().all(|(from, to)| from == to)
             && self.columns.is_empty()
+            && self.database_patterns.is_empty()
+            && self.table_patterns.is_empty()
+            && self.column_patterns.is_empty()
             && self.table_letters == Letters::AsSource
             && self.column_letters == Letters::AsSource
             && !self.select.tables.iter().any(TableRule::shapes)
@@ -182,8 +373,8 @@ impl NameMap {
 
     /// The rule of a table of which not everything moves.
     fn shaping_rule(&self, table: &TableName) -> Option<&TableRule> {
-        let rule = self.select.rule_of(table);
-        rule.filter(|rule| rule.shapes() && self.selected.contains(&table.database))
+        let mut rules = self.select.rules_of(table);
+        rules.find(|rule| rule.shapes() && self.selects(&table.database))
     }
 
     /// True where a column of this table does not move.
@@ -202,31 +393,65 @@ impl NameMap {
     }
 
     /// Selected databases whose name means another one in the target, with what they become.
-    pub fn renamed_databases(&self) -> impl Iterator<Item = (&str, String)> {
-        let pairs = self.selected.iter();
-        pairs
-            .map(|name| (name.as_str(), self.database(name)))
-            .filter(|(from, to)| self.differ(from, to))
-    }
-
-    /// Rules that give a single table another name or database.
-    pub fn renamed_tables(&self) -> impl Iterator<Item = (&TableName, &TableName)> {
-        self.tables.iter().filter(|(from, to)| {
-            self.differ(&from.database, &to.database) || self.differ(&from.table, &to.table)
-        })
-    }
-
-    /// Rules that give a column another name, with the source's in lower case.
-    pub fn renamed_columns(&self) -> impl Iterator<Item = (&TableName, &str, &str)> {
-        let all = self.columns.iter().flat_map(|(table, rules)| {
-            let rules = rules.iter();
-            rules.map(move |(from, to)| (table, from.as_str(), to.as_str()))
+    pub fn renamed_databases(&self) -> Vec<(String, String)> {
+        let pairs = self.selected().into_iter().map(|name| {
+            let target = self.database(&name);
+            (name, target)
         });
-        all.filter(|(_, from, to)| *from != to.to_lowercase())
+        pairs.filter(|(from, to)| self.differ(from, to)).collect()
+    }
+
+    /// Tables to which a rule gives another name or database.
+    pub fn renamed_tables(&self) -> Vec<(TableName, TableName)> {
+        let known = self.known.tables.keys();
+        let known =
+            known.filter(|name| !self.tables.contains_key(name) && self.selects(&name.database));
+        let shaped = known.filter_map(|name| Some((name.clone(), self.table_rule(name)?)));
+        let exact = self
+            .tables
+            .iter()
+            .map(|(from, to)| (from.clone(), to.clone()));
+        let all = exact.chain(shaped).filter(|(from, to)| {
+            self.differ(&from.database, &to.database) || self.differ(&from.table, &to.table)
+        });
+        all.collect()
+    }
+
+    /// Columns to which a rule gives another name, with the source's in lower case.
+    pub fn renamed_columns(&self) -> Vec<(TableName, String, String)> {
+        let exact = self.columns.iter().flat_map(|(table, rules)| {
+            let rules = rules.iter();
+            rules.map(move |(from, to)| (table.clone(), from.clone(), to.clone()))
+        });
+        let known = self.known.tables.iter();
+        let known = known
+            .filter(|(table, _)| !self.column_patterns.is_empty() && self.selects(&table.database));
+        let shaped = known.flat_map(|(table, columns)| {
+            columns.iter().filter_map(move |name| {
+                let target = self.column_rule(table, name)?;
+                Some((table.clone(), name.to_lowercase(), target))
+            })
+        });
+        let mut all: Vec<_> = exact
+            .chain(shaped)
+            .filter(|(_, from, to)| *from != to.to_lowercase())
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     pub fn selects(&self, database: &str) -> bool {
-        self.selected.contains(database)
+        self.select.includes_database(database)
+    }
+
+    /// True where the database moves, and not only single tables of it.
+    pub fn selects_whole(&self, database: &str) -> bool {
+        self.select.includes_whole(database)
+    }
+
+    pub fn selects_table(&self, table: &TableName) -> bool {
+        self.select.includes(table)
     }
 
     /// True where every table gets other letters, and the target tells letters apart.
@@ -261,18 +486,34 @@ impl NameMap {
     }
 }
 
+type AddRule = fn(&mut NameMap, &str, &str) -> Result<(), MappingFault>;
+
+fn fault_of(error: PatternError, text: &str) -> MappingFault {
+    match error {
+        PatternError::Form => MappingFault::Form(text.to_owned()),
+        PatternError::Expression(reason) => MappingFault::Expression(reason),
+    }
+}
+
+fn template(text: &str, count: usize) -> Result<Template, MappingFault> {
+    let template = Template::parse(text);
+    match template.group_beyond(count) {
+        Some(wanted) => Err(MappingFault::Group { wanted, count }),
+        None => Ok(template),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::MappingSpec;
+    use crate::task::{Mapping, MappingSpec};
+
+    fn rules(pairs: &[(&str, &str)]) -> Mapping {
+        let owned = |(from, to): &(&str, &str)| ((*from).to_owned(), (*to).to_owned());
+        pairs.iter().map(owned).collect()
+    }
 
     fn select(capitalization: Capitalization) -> SelectSpec {
-        let rules = |pairs: &[(&str, &str)]| {
-            pairs
-                .iter()
-                .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
-                .collect()
-        };
         SelectSpec {
             databases: vec!["shop".to_owned(), "Crm".to_owned()],
             mapping: MappingSpec {
@@ -366,13 +607,118 @@ mod tests {
         }
     }
 
+    #[track_caller]
+    fn broken(part: &'static str, from: &str, to: &str, why: MappingFault) {
+        let mut select = SelectSpec {
+            databases: vec!["shop".to_owned()],
+            ..SelectSpec::default()
+        };
+        let rule: Mapping = [(from.to_owned(), to.to_owned())].into_iter().collect();
+        match part {
+            "databases" => select.mapping.databases = rule,
+            "tables" => select.mapping.tables = rule,
+            _ => select.mapping.columns = rule,
+        }
+        let rule = from.to_owned();
+        let problem = MappingProblem { part, rule, why };
+        assert_eq!(NameMap::new(&select, false), Err(problem));
+    }
+
     #[test]
     fn a_rule_must_say_what_it_is_about() {
-        let mut select = select(Capitalization::Default);
-        select
-            .mapping
-            .columns
-            .insert("shop.orders".to_owned(), "x".to_owned());
-        assert_eq!(NameMap::new(&select, false), Err("shop.orders".to_owned()));
+        let form = |text: &str| MappingFault::Form(text.to_owned());
+        broken("columns", "shop.orders", "x", form("shop.orders"));
+        broken("tables", "shop.a", "b", form("b"));
+        let group = |wanted, count| MappingFault::Group { wanted, count };
+        broken("databases", "/a(b)/", "x{2}", group(2, 1));
+        broken("databases", "shop", "x{1}", group(1, 0));
+        broken("columns", "a_*.b*.c*", "x{4}", group(4, 3));
+        broken("tables", "shop.*", "s_{1}.x", MappingFault::GroupOfTable(1));
+        let bad = NameMap::new(&patterns(&[], &[("/(/.x", "a.b")], &[]), false);
+        let why = bad.expect_err("no expression").why;
+        assert!(matches!(why, MappingFault::Expression(_)), "{why:?}");
+    }
+
+    fn patterns(
+        databases: &[(&str, &str)],
+        tables: &[(&str, &str)],
+        columns: &[(&str, &str)],
+    ) -> SelectSpec {
+        SelectSpec {
+            databases: vec!["shard_*".to_owned(), "crm".to_owned()],
+            mapping: MappingSpec {
+                databases: rules(databases),
+                tables: rules(tables),
+                columns: rules(columns),
+            },
+            ..SelectSpec::default()
+        }
+    }
+
+    #[test]
+    fn groups_stand_in_the_names_of_the_target() {
+        let select = patterns(
+            &[
+                ("shard_*", "old_{1}"),
+                (r"/shard_(\d+)/", "s{1}"),
+                ("shard_7", "seven"),
+            ],
+            &[
+                (r"/shard_(\d+)/./log_(.*)/", "logs{1}.l_{2}"),
+                ("crm.*", "crm.c_{1}"),
+            ],
+            &[("*.*.note_*", "n{3}"), ("crm.a.note_x", "special")],
+        );
+        let names = NameMap::new(&select, false).expect("rules");
+        // The later pattern wins, and an exact name over both.
+        check(&names, "shard_1", "t", "id", ["s1", "t", "id"]);
+        check(&names, "shard_x", "t", "NOTE_b", ["old_x", "t", "nb"]);
+        check(&names, "shard_7", "log_a", "id", ["logs7", "l_a", "id"]);
+        check(&names, "crm", "a", "note_x", ["crm", "c_a", "special"]);
+        check(&names, "other", "a", "note_x", ["other", "a", "note_x"]);
+        let select = patterns(&[("shard_*", "{1}")], &[("shard_*.t", "{1}.x")], &[]);
+        let dangerous = NameMap::new(&select, false).expect("rules");
+        check(&dangerous, "shard_mysql", "t", "id", ["mysql ", "x", "id"]);
+        check(&dangerous, "shard_sys", "y", "id", ["sys ", "y", "id"]);
+        assert_eq!(names.databases_of("shard_7"), ["seven", "logs7"]);
+        assert_eq!(names.databases_of("shard_x"), ["old_x"]);
+    }
+
+    #[test]
+    fn what_patterns_mean_is_known_when_the_source_has_told() {
+        let select = patterns(
+            &[("shard_*", "all")],
+            &[("crm.t*", "crm.u{1}")],
+            &[("crm.*.a", "b")],
+        );
+        let names = NameMap::new(&select, false).expect("rules");
+        assert!(names.is_shared("shard_1", "all"), "not known yet");
+        let columns = vec!["A".to_owned(), "c".to_owned()];
+        let known = Known {
+            databases: ["shard_1", "crm", "other"].map(str::to_owned).into(),
+            tables: [(TableName::new("crm", "t1"), columns)].into(),
+        };
+        let names = names.knowing(known.clone());
+        assert!(!names.is_shared("shard_1", "all"));
+        assert_eq!(
+            names.selected(),
+            ["crm", "shard_1"].map(str::to_owned).into()
+        );
+        assert_eq!(
+            names.renamed_databases(),
+            [("shard_1".to_owned(), "all".to_owned())]
+        );
+        let table = TableName::new("crm", "t1");
+        assert_eq!(
+            names.renamed_tables(),
+            [(table.clone(), TableName::new("crm", "u1"))]
+        );
+        assert_eq!(
+            names.renamed_columns(),
+            [(table, "a".to_owned(), "b".to_owned())]
+        );
+        let mut more = known;
+        more.databases.insert("shard_2".to_owned());
+        assert!(names.knowing(more).is_shared("shard_1", "all"));
     }
 }

@@ -6,12 +6,14 @@
 use crate::account::AccountChoice;
 use crate::name::TableName;
 use crate::object::{ObjectKind, ObjectName};
-use crate::online::{OnlineDdlSpec, OnlineTables};
-use crate::operation::{Operation, Operations};
+use crate::online::OnlineDdlSpec;
+use crate::operation::Operation;
+use crate::select::SelectFile;
+pub use crate::select::{
+    Capitalization, ConflictPolicy, DatabaseRule, Mapping, MappingSpec, SelectSpec, TableRule,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -111,228 +113,6 @@ pub enum TlsMode {
     VerifyIdentity,
 }
 
-/// What moves.
-#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
-#[serde(from = "SelectFile")]
-pub struct SelectSpec {
-    /// Names of whole databases.
-    pub databases: Vec<String>,
-    /// What happens where the target has a selected table already.
-    pub policy: ConflictPolicy,
-    /// What is carried of the source's operations.
-    pub operations: Operations,
-    /// As `operations`, for single databases.
-    pub database_operations: BTreeMap<String, Operations>,
-    /// Rules for single tables; they win over those of databases, and these over those of all.
-    pub tables: Vec<TableRule>,
-    /// Other names in the target.
-    pub mapping: MappingSpec,
-    /// Letters of names in the target that no mapping gives.
-    pub capitalization: Capitalization,
-    /// Tables of online-DDL tools, as `stream.online_ddl` says.
-    pub online: OnlineTables,
-}
-
-/// The selection as it stands in a task file.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "SelectSpec")]
-struct SelectFile {
-    /// Whole databases, by name or with a rule.
-    databases: Vec<DatabaseEntry>,
-    /// What happens where the target has a selected table already.
-    #[serde(default)]
-    policy: ConflictPolicy,
-    /// What is carried of the source's operations.
-    #[serde(default)]
-    operations: Operations,
-    /// Rules for single tables; they win over those of databases and of all.
-    #[serde(default)]
-    tables: Vec<TableRule>,
-    /// Other names in the target.
-    #[serde(default)]
-    mapping: MappingSpec,
-    /// Letters of names in the target that no mapping gives.
-    #[serde(default)]
-    capitalization: Capitalization,
-}
-
-impl From<SelectFile> for SelectSpec {
-    fn from(file: SelectFile) -> SelectSpec {
-        let mut databases = Vec::new();
-        let mut database_operations = BTreeMap::new();
-        for entry in file.databases {
-            match entry {
-                DatabaseEntry::Name(name) => databases.push(name),
-                DatabaseEntry::Rule(rule) => {
-                    databases.push(rule.database.clone());
-                    database_operations.extend(rule.operations.map(|it| (rule.database, it)));
-                }
-            }
-        }
-        SelectSpec {
-            databases,
-            policy: file.policy,
-            operations: file.operations,
-            database_operations,
-            tables: file.tables,
-            mapping: file.mapping,
-            capitalization: file.capitalization,
-            online: OnlineTables::default(),
-        }
-    }
-}
-
-/// A database: its name, or what is special about it.
-#[derive(Debug, Clone, JsonSchema)]
-#[schemars(untagged)]
-enum DatabaseEntry {
-    Name(String),
-    Rule(DatabaseRule),
-}
-
-/// What is special about one database.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct DatabaseRule {
-    database: String,
-    #[serde(default)]
-    operations: Option<Operations>,
-}
-
-/// Written by hand, so that an unknown key is told as one.
-impl<'de> Deserialize<'de> for DatabaseEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DatabaseEntry, D::Error> {
-        deserializer.deserialize_any(EntryVisitor)
-    }
-}
-
-struct EntryVisitor;
-
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = DatabaseEntry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a database or `{database: NAME, operations: [...]}`")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<DatabaseEntry, E> {
-        Ok(DatabaseEntry::Name(name.to_owned()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DatabaseEntry, A::Error> {
-        DatabaseRule::deserialize(MapAccessDeserializer::new(map)).map(DatabaseEntry::Rule)
-    }
-}
-
-/// Names of the source and what they become in the target, exact names only. Names with a point
-/// stand in backticks.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(deny_unknown_fields, default)]
-pub struct MappingSpec {
-    /// Like `shop: shop_new`.
-    pub databases: BTreeMap<String, String>,
-    /// Like `shop.orders: shop_new.orders2`.
-    pub tables: BTreeMap<String, String>,
-    /// Like `shop.orders.note: remark`.
-    pub columns: BTreeMap<String, String>,
-}
-
-/// How names are written in the target where no mapping says it.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Capitalization {
-    /// Databases and tables in lower case where the target folds names, else as the source.
-    #[default]
-    Default,
-    /// As the source.
-    Source,
-    /// Databases, tables and columns in upper case.
-    Upper,
-    /// Databases, tables and columns in lower case.
-    Lower,
-}
-
-/// What is special about one table.
-#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct TableRule {
-    /// `database.table`; names with a point stand in backticks.
-    pub table: String,
-    #[serde(default)]
-    pub policy: Option<ConflictPolicy>,
-    /// What is carried of the source's operations.
-    #[serde(default)]
-    pub operations: Option<Operations>,
-    /// The columns that move; all where neither this nor `without` stands.
-    #[serde(default)]
-    pub columns: Option<Vec<String>>,
-    /// The columns that do not move.
-    #[serde(default)]
-    pub without: Option<Vec<String>>,
-}
-
-/// What happens where the target has a selected table already.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConflictPolicy {
-    /// A table that holds rows is refused; an empty one is made anew.
-    #[default]
-    Fail,
-    /// The table is used as it is: the load keeps its rows, the stream overwrites them.
-    Keep,
-}
-
-impl SelectSpec {
-    pub fn includes(&self, table: &TableName) -> bool {
-        self.includes_database(&table.database) && !self.online.leaves_out(table)
-    }
-
-    /// True where definition changes of this table matter: also for one that is left out and
-    /// whose change its table will get.
-    pub fn watches(&self, table: &TableName) -> bool {
-        self.includes(table)
-            || self.includes_database(&table.database) && self.online.shadowed(table).is_some()
-    }
-
-    /// The table's own rule, else that of the whole selection.
-    pub fn policy_of(&self, table: &TableName) -> ConflictPolicy {
-        self.rule_of(table)
-            .and_then(|rule| rule.policy)
-            .unwrap_or(self.policy)
-    }
-
-    /// The table's own rule, else that of its database, else that of the whole selection.
-    pub fn carries(&self, operation: Operation, table: &TableName) -> bool {
-        match self
-            .rule_of(table)
-            .and_then(|rule| rule.operations.as_ref())
-        {
-            Some(operations) => operations.carries(operation),
-            None => self.carries_in(operation, &table.database),
-        }
-    }
-
-    /// The database's own rule, else that of the whole selection.
-    pub fn carries_in(&self, operation: Operation, database: &str) -> bool {
-        self.database_operations
-            .get(database)
-            .unwrap_or(&self.operations)
-            .carries(operation)
-    }
-
-    /// What is special about this table.
-    pub fn rule_of(&self, table: &TableName) -> Option<&TableRule> {
-        self.tables
-            .iter()
-            .find(|rule| TableName::parse(&rule.table).as_ref() == Some(table))
-    }
-
-    pub fn includes_database(&self, database: &str) -> bool {
-        self.databases.iter().any(|selected| selected == database)
-    }
-}
-
 /// The engine of the tables that Wherry makes in the target.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -404,34 +184,24 @@ pub struct SchemaSpec {
     pub engine: EngineRule,
     /// Accounts of the source that the cutover makes in the target: `none`, `all`, or those listed.
     pub accounts: AccountChoice,
-    /// Kinds that `select.operations` leaves out, each in a database.
+    /// What moves: `select.operations` may leave whole kinds out.
     #[serde(skip)]
-    pub kinds_left_out: Vec<(String, ObjectKind)>,
+    pub selection: SelectSpec,
 }
 
 impl SchemaSpec {
     /// Takes over what the selection says about views, routines, triggers and events.
     pub fn follow(&mut self, select: &SelectSpec) {
-        let left_out = |database: &'_ String| {
-            let database = database.clone();
-            let kinds = ObjectKind::ALL.into_iter();
-            kinds.filter_map(move |kind| {
-                let operation = Operation::of_object(kind)?;
-                let is_out = !select.carries_in(operation, &database);
-                is_out.then(|| (database.clone(), kind))
-            })
-        };
-        self.kinds_left_out = select.databases.iter().flat_map(left_out).collect();
+        self.selection = select.clone();
     }
 
     /// True where the user does not want this object in the target.
     pub fn leaves_out(&self, object: &ObjectName) -> bool {
         let skipped = object.kind == ObjectKind::Event && self.events == EventPolicy::Skip;
-        let by_kind = |(database, kind): &(String, ObjectKind)| {
-            *database == object.database && *kind == object.kind
-        };
+        let by_kind = Operation::of_object(object.kind)
+            .is_some_and(|operation| !self.selection.carries_in(operation, &object.database));
         skipped
-            || self.kinds_left_out.iter().any(by_kind)
+            || by_kind
             || self.leave_out.iter().any(|text| {
                 TableName::parse(text).is_some_and(|name| {
                     name.database == object.database && name.table == object.name

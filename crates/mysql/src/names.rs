@@ -4,8 +4,9 @@
 //! [`Table`] carries them from its beginning; the target asks for the names of what it has no table of.
 
 use crate::session::{Endpoint, Session, SessionKind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::OnceCell;
+use wherry_model::names::Known;
 use wherry_model::task::SelectSpec;
 use wherry_model::{Fault, NameMap, Table};
 
@@ -14,7 +15,8 @@ use wherry_model::{Fault, NameMap, Table};
 pub struct Names {
     select: SelectSpec,
     target: Option<Endpoint>,
-    known: OnceCell<Arc<NameMap>>,
+    folds: OnceCell<bool>,
+    map: RwLock<Option<Arc<NameMap>>>,
 }
 
 impl Names {
@@ -23,27 +25,58 @@ impl Names {
         Names {
             select: select.clone(),
             target: Some(target),
-            known: OnceCell::new(),
+            ..Names::default()
         }
     }
 
     pub(crate) async fn map(&self) -> Result<Arc<NameMap>, Fault> {
+        let ready = self
+            .map
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(map) = ready {
+            return Ok(map);
+        }
         let resolve = || async {
-            let folds = match &self.target {
-                Some(target) => folds_names(target).await?,
-                None => false,
-            };
-            NameMap::new(&self.select, folds)
-                .map(Arc::new)
-                .map_err(|rule| {
-                    Fault::input(
-                        "NAM-002",
-                        format!("`{rule}` in select.mapping does not name what it is about"),
-                    )
-                    .hint("Write tables like shop.orders and columns like shop.orders.note.")
-                })
+            match &self.target {
+                Some(target) => folds_names(target).await,
+                None => Ok(false),
+            }
         };
-        self.known.get_or_try_init(resolve).await.cloned()
+        let folds = *self.folds.get_or_try_init(resolve).await?;
+        let map = NameMap::new(&self.select, folds).map_err(|problem| {
+            Fault::input(
+                "NAM-002",
+                format!("`{}` in select.mapping cannot be right", problem.rule),
+            )
+            .hint("Write tables like shop.orders and columns like shop.orders.note.")
+        })?;
+        Ok(self.put(map))
+    }
+
+    fn put(&self, map: NameMap) -> Arc<NameMap> {
+        let map = Arc::new(map);
+        let mut place = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::clone(&map));
+        map
+    }
+
+    /// Takes in what the source has now, where patterns need that.
+    pub(crate) async fn learn(&self, known: Known) -> Result<(), Fault> {
+        let map = self.map().await?;
+        if map.needs_to_know() && *map.known() != known {
+            self.put(NameMap::clone(&map).knowing(known));
+        }
+        Ok(())
+    }
+
+    /// Takes in a database that the source has made.
+    pub(crate) async fn learn_database(&self, name: &str) -> Result<(), Fault> {
+        let map = self.map().await?;
+        let mut known = map.known().clone();
+        known.databases.insert(name.to_owned());
+        self.learn(known).await
     }
 
     pub(crate) async fn apply(&self, tables: &mut [Table]) -> Result<(), Fault> {

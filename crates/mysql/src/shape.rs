@@ -3,8 +3,9 @@
 //! Owns what can be judged from the table alone; its definition is judged when it is projected, see
 //! `ddl::definition`.
 
+use wherry_model::pattern::TablePattern;
 use wherry_model::task::SelectSpec;
-use wherry_model::{CheckItem, Exactness, Fault, Table, TableName};
+use wherry_model::{CheckItem, Exactness, Fault, Table};
 
 /// Why this table cannot be moved as its rule says; the fault names it.
 pub(crate) fn problem(table: &Table) -> Option<Fault> {
@@ -55,25 +56,26 @@ fn is_ours(fault: &Fault) -> bool {
         .any(|area| fault.code.starts_with(area))
 }
 
-/// Columns in the rules of tables that these tables do not have, like `shop.orders.note`.
+/// Columns in the rules of tables that no table has which a rule is about, like `shop.orders.note`.
 pub(crate) fn unknown_columns(selection: &SelectSpec, tables: &[Table]) -> Vec<String> {
     let mut unknown = Vec::new();
-    for table in tables {
-        let Some(rule) = selection.rule_of(&table.name) else {
+    for rule in selection.tables.iter().filter(|rule| rule.shapes()) {
+        let Ok(pattern) = TablePattern::parse(&rule.table) else {
             continue;
         };
+        let meant: Vec<&Table> = tables
+            .iter()
+            .filter(|table| pattern.matches(&table.name))
+            .collect();
+        let has = |name: &str| {
+            let mut columns = meant.iter().flat_map(|table| &table.columns);
+            columns.any(|column| column.name.to_lowercase() == name.to_lowercase())
+        };
         let lists = [&rule.columns, &rule.without].into_iter().flatten();
-        for name in lists.flatten() {
-            let has =
-                |column: &wherry_model::Column| column.name.to_lowercase() == name.to_lowercase();
-            if !table.columns.iter().any(has) {
-                unknown.push(column(&table.name, name));
-            }
-        }
+        let names = lists
+            .flatten()
+            .filter(|name| !meant.is_empty() && !has(name));
+        unknown.extend(names.map(|name| format!("{pattern}.{name}")));
     }
     unknown
-}
-
-fn column(table: &TableName, name: &str) -> String {
-    format!("{}.{}.{name}", table.database, table.table)
 }

@@ -3,10 +3,10 @@
 use crate::args::TaskArgs;
 use crate::report::Failure;
 use crate::taskfile::TaskFile;
-use std::collections::BTreeSet;
 use url::Url;
+use wherry_model::Fault;
+use wherry_model::select::SYSTEM_DATABASES;
 use wherry_model::task::{EndpointSpec, TaskSpec, TlsMode};
-use wherry_model::{Fault, TableName};
 
 /// Smallest memory that holds one row of 16 MiB in each of its copies beside the program.
 const MEMORY_BYTES_MIN: u64 = 128 << 20;
@@ -15,7 +15,6 @@ const CONNECTION_COUNT_MAX: usize = 64;
 const TASK_NAME_CHARACTERS_MAX: usize = 48;
 /// The limit of MySQL for a database name, less the suffixes that Wherry appends.
 const STATE_DATABASE_CHARACTERS_MAX: usize = 48;
-const SYSTEM_DATABASES: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
 
 /// One value that cannot be right.
 #[derive(Debug)]
@@ -71,7 +70,11 @@ fn flag_of(key: &str) -> &'static str {
         ["source", "tls", ..] => "--source-tls and its companions",
         ["target", "tls", ..] => "--target-tls and its companions",
         ["select", "policy"] => "--policy",
-        ["select", "mapping" | "capitalization", ..] => "the task file",
+        [
+            "select",
+            "mapping" | "capitalization" | "include" | "exclude" | "tables",
+            ..,
+        ] => "the task file",
         ["select", ..] => "--databases",
         ["load", "readers"] => "--readers",
         ["load", "writers"] => "--writers",
@@ -105,8 +108,7 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     let source = address(&spec.source, "source")?;
     let target = address(&spec.target, "target")?;
     check_state_database(spec)?;
-    check_databases(spec)?;
-    check_table_rules(spec)?;
+    select::check(spec)?;
     shape::check(spec)?;
     mapping::check(spec)?;
     operations::check(spec)?;
@@ -220,89 +222,9 @@ pub(super) fn is_system(database: &str) -> bool {
     SYSTEM_DATABASES.contains(&database.to_ascii_lowercase().as_str())
 }
 
-fn check_databases(spec: &TaskSpec) -> Result<(), Problem> {
-    let databases = &spec.select.databases;
-    if databases.is_empty() {
-        return Err(Problem::new(
-            "CLI-012",
-            "select.databases",
-            "no database is selected",
-            "Name at least one database.",
-        ));
-    }
-    let mut seen = BTreeSet::new();
-    for (index, database) in databases.iter().enumerate() {
-        let key = format!("select.databases.{index}");
-        let shown = database.escape_debug();
-        if database.trim().is_empty() {
-            return Err(Problem::new(
-                "CLI-012",
-                key,
-                "a database name is empty",
-                "Remove it or write the name.",
-            ));
-        }
-        if !seen.insert(database) {
-            return Err(Problem::new(
-                "CLI-013",
-                key,
-                format!("database `{shown}` stands there twice"),
-                "Name each database once.",
-            ));
-        }
-        let own = database.eq_ignore_ascii_case(&spec.state.database);
-        if own || is_system(database) {
-            let what = if own {
-                "holds Wherry's own tables"
-            } else {
-                "belongs to the server"
-            };
-            return Err(Problem::new(
-                "CLI-014",
-                key,
-                format!("database `{shown}` {what} and cannot be moved"),
-                "Remove it from the selection.",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn check_table_rules(spec: &TaskSpec) -> Result<(), Problem> {
-    let mut seen = BTreeSet::new();
-    for (index, rule) in spec.select.tables.iter().enumerate() {
-        let key = format!("select.tables.{index}.table");
-        let shown = rule.table.escape_debug();
-        let Some(name) = TableName::parse(&rule.table) else {
-            return Err(Problem::new(
-                "CLI-024",
-                key,
-                format!("`{shown}` is not the name of a table"),
-                "Write it like shop.orders; a name with a point stands in backticks.",
-            ));
-        };
-        if !spec.select.includes(&name) {
-            return Err(Problem::new(
-                "CLI-024",
-                key,
-                format!("table `{shown}` is in no selected database"),
-                "Add its database to select.databases, or remove the rule.",
-            ));
-        }
-        if !seen.insert(name) {
-            return Err(Problem::new(
-                "CLI-024",
-                key,
-                format!("table `{shown}` has two rules"),
-                "Keep one of the two.",
-            ));
-        }
-    }
-    Ok(())
-}
-
 mod mapping;
 mod operations;
+mod select;
 mod shape;
 
 fn check_tls(end: &EndpointSpec, name: &str) -> Result<(), Problem> {

@@ -36,6 +36,8 @@ impl Task {
         };
         apply_flags(&mut spec, args, stop);
         spec.select.online = OnlineTables::new(&spec.stream.online_ddl);
+        let state = &spec.state.database;
+        spec.select.own_databases = vec![state.clone(), format!("{state}_shadow")];
         spec.schema.follow(&spec.select);
         let name = match &spec.task {
             Some(name) => name.clone(),

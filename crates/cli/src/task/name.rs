@@ -9,14 +9,17 @@ const HOST_CHARACTERS_MAX: usize = 10;
 /// `SOURCE-PORT-to-TARGET-PORT-HASH`, at most 45 characters.
 ///
 /// The first label of each host is shown, cut to ten characters. The hash (32 bits of FNV-1a
-/// over both full addresses and the sorted databases) keeps apart what the rest does not. Users,
-/// passwords, TLS and tuning do not count, so that changing them resumes the same task.
+/// over both full addresses, the sorted databases and the sorted single tables, all as they are
+/// written) keeps apart what the rest does not. Users, passwords, TLS, what is excluded and tuning do
+/// not count, so that changing them resumes the same task.
 pub fn derive_name(spec: &TaskSpec) -> Result<String, Problem> {
     let source = address(&spec.source, "source")?;
     let target = address(&spec.target, "target")?;
     let mut databases = spec.select.databases.clone();
     databases.sort();
-    let text = format!(
+    let mut tables = spec.select.include.clone();
+    tables.sort();
+    let mut text = format!(
         "{}:{}\n{}:{}\n{}",
         source.host,
         source.port,
@@ -24,6 +27,11 @@ pub fn derive_name(spec: &TaskSpec) -> Result<String, Problem> {
         target.port,
         databases.join("\n")
     );
+    for table in tables {
+        // No name of a database holds a line end and a point, so no other list gives this text.
+        text.push_str("\n.");
+        text.push_str(&table);
+    }
     let hash = fnv1a(text.as_bytes());
     let folded = (hash >> 32) as u32 ^ hash as u32;
     Ok(format!(

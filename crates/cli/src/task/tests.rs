@@ -204,9 +204,9 @@ fn broken_shapes() {
     broken(&base(""), "CLI-005", "target", "missing key `select`");
     broken(
         &base("select: {}\n"),
-        "CLI-005",
+        "CLI-012",
         "{}",
-        "missing key `databases`",
+        "no database is selected",
     );
     broken(
         &base(&format!("{SELECT}slect: 1\n")),
@@ -218,7 +218,7 @@ fn broken_shapes() {
         &base("select: {databases: [a], filters: [b]}\n"),
         "CLI-003",
         "filters",
-        "Use one of `databases`, `policy`, `operations`, `tables`, `mapping` or `capitalization`",
+        "Use one of `databases`, `include`, `exclude`, `policy`, `operations`, `tables`, `mapping`",
     );
     let readers = |value: &str| base(&format!("{SELECT}load: {{readers: {value}}}\n"));
     broken(&readers("many"), "CLI-004", "many", "whole number");
@@ -506,22 +506,23 @@ fn names_of_the_target_are_checked() {
          columns: {'shop.`or.ders`.note': remark}}",
     );
     let mapping = load(&good, &[]).expect("a task").spec.select.mapping;
-    assert_eq!(mapping.tables["shop.orders"], "archive.orders2");
+    let tables: Vec<(&str, &str)> = mapping.tables.iter().collect();
+    assert_eq!(tables, [("shop.orders", "archive.orders2")]);
     let rule = |part: &str, rule: &str| select(&format!("mapping: {{{part}: {{{rule}}}}}"));
     let check = |text: &str, at: &str, words: &str| broken(text, "NAM-004", at, words);
     check(
         &rule("tables", "orders: a.b"),
-        "{tables",
+        "{orders",
         "`orders` is not the name",
     );
     check(
         &rule("tables", "shop.orders: b"),
-        "{tables",
+        "{shop",
         "`b` is not the name",
     );
     check(
         &rule("columns", "shop.note: b"),
-        "{columns",
+        "{shop",
         "`shop.note` is not",
     );
     check(&rule("databases", "hr: b"), "{hr", "not selected");
@@ -632,7 +633,7 @@ fn broken_operations() {
         &entry("{database: a, rule: 1}"),
         "CLI-003",
         "rule",
-        "Use one of `database` or `operations`",
+        "Use one of `database`, `policy` or `operations`",
     );
     broken(
         &entry("{operations: [all]}"),

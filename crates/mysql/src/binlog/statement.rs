@@ -184,11 +184,7 @@ impl Judge {
         let default_selected = self
             .selection
             .includes_database(&self.stored_text(query.database.clone()));
-        let named = self
-            .selection
-            .databases
-            .iter()
-            .any(|database| contains_ignoring_case(query.bytes(), database.as_bytes()));
+        let named = self.selection.may_stand_in(query.bytes());
         if default_selected || named {
             Meaning::Unreadable
         } else {
@@ -218,11 +214,4 @@ impl Judge {
             name
         }
     }
-}
-
-fn contains_ignoring_case(text: &[u8], word: &[u8]) -> bool {
-    !word.is_empty()
-        && text
-            .windows(word.len())
-            .any(|window| window.eq_ignore_ascii_case(word))
 }

@@ -112,6 +112,7 @@ impl Body<'_> {
         let folded = source.to_string().to_lowercase();
         names
             .renamed_tables()
+            .iter()
             .any(|(rule, _)| rule != source && rule.to_string().to_lowercase() == folded)
     }
 

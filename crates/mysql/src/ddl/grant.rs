@@ -132,7 +132,14 @@ impl Line<'_> {
             true => plain(&printed).ok_or(PATTERN)?,
             false => printed,
         };
-        if !self.names.selects(&database) {
+        let selected = match whole || routine {
+            true => self.names.selects_whole(&database),
+            false => {
+                let table = TableName::new(database.as_str(), last.name(self.line));
+                self.names.selects_table(&table)
+            }
+        };
+        if !selected {
             return Err(OTHER);
         }
         let target = self.names.database(&database);

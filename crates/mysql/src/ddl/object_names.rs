@@ -145,13 +145,14 @@ impl Renamed {
             renamed.new_databases.insert(to.to_lowercase());
         }
         let tables = names.renamed_tables();
+        let tables = tables.into_iter();
         for (from, to) in tables.filter(|(from, _)| is_near(&from.database)) {
             renamed.tables.insert(from.table.to_lowercase());
             renamed.new_databases.insert(to.database.to_lowercase());
         }
-        let columns = names.renamed_columns();
+        let columns = names.renamed_columns().into_iter();
         for (_, from, to) in columns.filter(|(table, _, _)| is_near(&table.database)) {
-            renamed.columns.insert(from.to_owned());
+            renamed.columns.insert(from);
             renamed.columns.insert(to.to_lowercase());
             renamed.new_columns.insert(to.to_lowercase());
         }

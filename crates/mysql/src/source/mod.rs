@@ -11,6 +11,7 @@ mod exact_scan;
 mod objects;
 mod online;
 mod precheck;
+mod selected;
 mod settings;
 
 use crate::binlog::{self, MysqlStream, StreamOptions};
@@ -82,6 +83,21 @@ impl MysqlSource {
     async fn session(&self) -> Result<PooledSession, Fault> {
         Ok(self.control.get().await?)
     }
+
+    /// The databases of which anything moves; tells the names of the task what there is, where
+    /// patterns need it.
+    async fn learn(
+        &self,
+        session: &mut Session,
+        selection: &SelectSpec,
+    ) -> Result<Vec<String>, Fault> {
+        let databases = selected::databases(session, selection).await?;
+        if self.names.map().await?.needs_to_know() {
+            let known = selected::known(session, &databases).await?;
+            self.names.learn(known).await?;
+        }
+        Ok(databases)
+    }
 }
 
 #[async_trait]
@@ -139,8 +155,13 @@ impl Source for MysqlSource {
         let mut session = self.session().await?;
         refuse_system_databases(selection)?;
         // One that is missing was dropped while the task runs: the precheck refuses any other.
-        let databases = catalog::read_databases(&mut session, &selection.databases).await?;
-        let scope = Scope::Databases(&selection.databases);
+        let names = self.learn(&mut session, selection).await?;
+        let databases = catalog::read_databases(&mut session, &names).await?;
+        let single = selected::tables(&mut session, selection, &names).await?;
+        let scope = match &single {
+            Some(tables) => Scope::Tables(tables),
+            None => Scope::Databases(&names),
+        };
         let found = catalog::survey(&mut session, scope).await?;
         let found = online::selected(found, selection);
         let logged = catalog::cascades_are_logged(&mut session).await?;
@@ -179,8 +200,10 @@ impl Source for MysqlSource {
 
     async fn objects(&self, selection: &SelectSpec) -> Result<Vec<SchemaObject>, Fault> {
         let mut session = Session::connect(&self.endpoint, SessionKind::Read).await?;
-        let objects = read_objects(&mut session, &selection.databases).await?;
+        let names = self.learn(&mut session, selection).await?;
+        let mut objects = read_objects(&mut session, &names).await?;
         session.close().await;
+        objects.retain(|object| selection.includes_object(object));
         Ok(objects)
     }
 
@@ -283,12 +306,12 @@ impl Source for MysqlSource {
 }
 
 fn refuse_system_databases(selection: &SelectSpec) -> Result<(), Fault> {
-    let is_system = |name: &&String| {
+    let is_system = |name: &&&str| {
         catalog::SYSTEM_DATABASES
             .iter()
             .any(|system| name.eq_ignore_ascii_case(system))
     };
-    match selection.databases.iter().find(is_system) {
+    match selection.exact_databases().iter().find(is_system) {
         None => Ok(()),
         Some(name) => Err(Fault::input(
             "SRC-014",

@@ -3,24 +3,27 @@
 //! A server leaves out of its lists what an account may not see, so that what is missing there
 //! would stay behind without a word. Grants are read, and tried where that changes nothing.
 
+use super::selected::left_behind;
 use crate::object::{UNREADABLE, read_objects};
 use crate::session::{Endpoint, Session, SessionKind};
 use wherry_model::name::quote;
+use wherry_model::task::SelectSpec;
 use wherry_model::{CheckItem, Fault, ObjectKind, SchemaObject};
 
 const ID: &str = "source-objects";
 
-/// One item: what is there, or the grant that is missing to see it.
+/// What is there and what stays behind, or the grant that is missing to see it.
 pub(super) async fn check(
     endpoint: &Endpoint,
     session: &mut Session,
+    selection: &SelectSpec,
     databases: &[String],
-) -> Result<CheckItem, Fault> {
+) -> Result<Vec<CheckItem>, Fault> {
     let grants = Grants::read(session).await?;
     for database in databases {
         for privilege in ["TRIGGER", "EVENT"] {
             if !grants.has(privilege, database) {
-                return Ok(CheckItem::fail(
+                return Ok(vec![CheckItem::fail(
                     ID,
                     format!(
                         "the account may not see the {}s of database `{database}`",
@@ -30,17 +33,21 @@ pub(super) async fn check(
                         "GRANT TRIGGER, EVENT ON {}.* to the account, as an administrator",
                         quote(database)
                     ),
-                ));
+                )]);
             }
         }
     }
     if let Some(item) = routines_hidden(session, &grants).await? {
-        return Ok(item);
+        return Ok(vec![item]);
     }
     let mut reading = Session::connect(endpoint, SessionKind::Read).await?;
-    let objects = read_objects(&mut reading, databases).await?;
+    let mut objects = read_objects(&mut reading, databases).await?;
     reading.close().await;
-    Ok(of_objects(&objects))
+    let left = left_behind(selection, &objects);
+    objects.retain(|object| selection.includes_object(object));
+    let mut items = vec![of_objects(&objects)];
+    items.extend(left);
+    Ok(items)
 }
 
 fn of_objects(objects: &[SchemaObject]) -> CheckItem {

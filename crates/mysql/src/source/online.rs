@@ -8,9 +8,9 @@ use wherry_model::{CheckItem, Fault, TableName};
 /// How many names one item lists.
 const NAMES_MAX: usize = 20;
 
-/// What was found, without what the task leaves out.
+/// What was found, without what is not selected or what the task leaves out.
 pub(super) fn selected(mut found: Survey, selection: &SelectSpec) -> Survey {
-    let is_out = |name: &TableName| selection.online.leaves_out(name);
+    let is_out = |name: &TableName| !selection.includes(name);
     found.tables.retain(|table| !is_out(&table.name));
     found.drafts.retain(|table| !is_out(&table.name));
     found

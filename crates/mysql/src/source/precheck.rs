@@ -7,6 +7,7 @@
 use super::checks;
 use super::objects;
 use super::online;
+use super::selected;
 use super::settings::Settings;
 use crate::binlog;
 use crate::catalog::{self, SYSTEM_DATABASES, Scope, Survey};
@@ -18,6 +19,7 @@ use wherry_model::task::SelectSpec;
 use wherry_model::{CheckItem, Fault, Table, TableName};
 
 const MISSING_DATABASE: &str = "SRC-015";
+const NO_DATABASE: &str = "SEL-012";
 
 /// Server errors that mean that the account lacks a privilege.
 const DENIED: [u16; 4] = [1044, 1142, 1227, 1370];
@@ -50,18 +52,15 @@ pub(super) async fn run(
     items.push(checks::version(&version));
     items.extend(checks::settings(&settings, &cloud));
     let status = binlog_status(&mut session, &settings, &mut items).await?;
+    let meant = selected::databases(&mut session, selection).await?;
     if let Some((do_db, ignore_db)) = status {
-        items.push(checks::binlog_filter(
-            &do_db,
-            &ignore_db,
-            &selection.databases,
-        ));
+        items.push(checks::binlog_filter(&do_db, &ignore_db, &meant));
         items.push(try_dump(endpoint).await);
     }
     items.push(replica(&mut session, &settings).await);
     items.push(prepared_xa(&mut session).await?);
 
-    let selected = existing_databases(&mut session, selection, &mut items).await?;
+    let selected = existing_databases(&mut session, &meant, &mut items).await?;
     if !selected.is_empty() {
         items.extend(
             of_tables(
@@ -250,13 +249,13 @@ async fn prepared_xa(session: &mut Session) -> Result<CheckItem, Fault> {
 /// The selected databases that exist and may be moved.
 async fn existing_databases(
     session: &mut Session,
-    selection: &SelectSpec,
+    meant: &[String],
     items: &mut Vec<CheckItem>,
 ) -> Result<Vec<String>, Fault> {
     let id = "source-databases";
-    let found = catalog::read_databases(session, &selection.databases).await?;
+    let found = catalog::read_databases(session, meant).await?;
     let mut selected = Vec::new();
-    for name in &selection.databases {
+    for name in meant {
         if SYSTEM_DATABASES
             .iter()
             .any(|system| name.eq_ignore_ascii_case(system))
@@ -276,7 +275,13 @@ async fn existing_databases(
             ));
         }
     }
-    if selected.len() == selection.databases.len() {
+    if selected.is_empty() && meant.is_empty() {
+        items.push(CheckItem::fail(
+            id,
+            format!("{NO_DATABASE}: no database of the source is selected"),
+            "Check the patterns under select.databases, and that the account may see these databases.",
+        ));
+    } else if selected.len() == meant.len() {
         items.push(CheckItem::pass(
             id,
             format!("{} selected databases exist", selected.len()),
@@ -293,7 +298,12 @@ async fn of_tables(
     settings: &Settings,
     cloud: &Cloud,
 ) -> Result<Vec<CheckItem>, Fault> {
-    let found = catalog::survey_at_rest(session, Scope::Databases(databases)).await?;
+    let single = selected::tables(session, selection, databases).await?;
+    let scope = match &single {
+        Some(tables) => Scope::Tables(tables),
+        None => Scope::Databases(databases),
+    };
+    let found = catalog::survey_at_rest(session, scope).await?;
     let tools = online::check(&found, selection);
     let Survey {
         mut tables,
@@ -325,12 +335,13 @@ async fn of_tables(
             format!("{} tables can be moved", tables.len()),
         ));
     }
+    items.extend(selected::check(session, selection, databases).await?);
     items.push(try_select(session, databases, &tables).await?);
     items.push(exact_tables(endpoint, session, &tables, settings).await?);
     items.extend(engines(&tables));
     items.extend(tools);
     items.push(checks::retention(settings, cloud, &tables));
-    items.push(objects::check(endpoint, session, databases).await?);
+    items.extend(objects::check(endpoint, session, selection, databases).await?);
     items.push(comments(&lost.comments));
     Ok(items)
 }

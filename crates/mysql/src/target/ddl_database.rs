@@ -26,6 +26,7 @@ impl Inner {
         if !request.selection.includes_database(&database) {
             return Ok(plan);
         }
+        self.names.learn_database(&database).await?;
         let acts = match request.ddl.kind {
             DdlKind::CreateDatabase => self.is_new(request, &database).await?,
             _ => database_options(&request.ddl.statement, &request.statement).is_some(),
@@ -203,6 +204,7 @@ impl Inner {
         let named = |table: &TableName| request.names.table(table);
         let dropped: Vec<TableName> = tables.iter().map(named).collect();
         if later.is_empty()
+            && request.selection.includes_whole(database)
             && !request.names.is_shared(database, &there)
             && self.holds_only(&there, &dropped).await?
         {

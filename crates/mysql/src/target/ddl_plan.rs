@@ -109,7 +109,7 @@ impl Inner {
             None => None,
         };
         let there = request.names.table(&subject);
-        if !request.resumed && !request.statement.or_replace && self.is_in_the_way(&there).await? {
+        if self.is_taken(request, &subject, &there).await? {
             let refusal = cannot_carry(
                 &subject,
                 "the target has a table of this name that is not Wherry's",
@@ -213,6 +213,17 @@ impl Inner {
             foreign_keys: false,
             auto_increment: false,
         }))
+    }
+
+    /// True where the name in the target belongs to another table than this one.
+    async fn is_taken(
+        &self,
+        request: &Request<'_>,
+        subject: &TableName,
+        there: &TableName,
+    ) -> Result<bool, Fault> {
+        let replaces = request.statement.or_replace && request.stored.contains_key(subject);
+        Ok(!request.resumed && !replaces && self.is_in_the_way(there).await?)
     }
 
     async fn is_in_the_way(&self, table: &TableName) -> Result<bool, Fault> {

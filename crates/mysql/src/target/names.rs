@@ -1,7 +1,7 @@
 //! Names that a task has given its tables must stay for as long as it lives.
 
 use super::Inner;
-use wherry_model::{Fault, NameMap, Phase, Table};
+use wherry_model::{Fault, NameMap, Phase, Table, TableName};
 
 impl Inner {
     /// Refuses a task file that maps a table otherwise than the task did when it planned it.
@@ -14,6 +14,16 @@ impl Inner {
             return Ok(());
         }
         let names = self.names.map().await?;
+        let gone = |name: &TableName| !names.selects_table(name);
+        let followed = task.tables.iter().filter(|state| !state.is_left());
+        let mut followed = followed.map(|state| &state.table.name);
+        if let Some(name) = followed.find(|name| gone(name)) {
+            return Err(Fault::input(
+                "SEL-015",
+                format!("table {name} belongs to this task and is not selected any more"),
+            )
+            .hint("Take back the change of select.databases, select.include, select.exclude or stream.online_ddl, or begin a new task with another name."));
+        }
         let changed = task
             .tables
             .iter()

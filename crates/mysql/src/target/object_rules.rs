@@ -134,7 +134,8 @@ fn renamed(source: &SchemaObject, rules: &Rules<'_>, name: &ObjectName) -> Resul
     }
     let own = TableName::new(source.name.database.as_str(), source.name.name.as_str());
     let is_view = source.name.kind == ObjectKind::View;
-    if is_view && names.renamed_columns().any(|(table, _, _)| *table == own) {
+    let mut columns = names.renamed_columns().into_iter();
+    if is_view && columns.any(|(table, _, _)| table == own) {
         return Err(format!(
             "{UNPROVED_VIEW}: a column of a view cannot get another name"
         ));

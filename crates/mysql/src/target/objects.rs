@@ -149,9 +149,10 @@ impl Inner {
         selection: &SelectSpec,
     ) -> Result<Vec<String>, Fault> {
         let names = self.names.map().await?;
-        let there: BTreeSet<String> = selection
-            .databases
+        let there: BTreeSet<String> = names
+            .selected()
             .iter()
+            .filter(|name| selection.includes_database(name))
             .flat_map(|name| names.databases_of(name))
             .collect();
         Ok(there.into_iter().collect())

@@ -120,9 +120,10 @@ impl Inner {
             }
         }
         let names = self.names.map().await?;
-        let databases = selection.databases.iter();
+        let databases = names.selected().into_iter();
+        let databases = databases.filter(|name| selection.includes_database(name));
         for database in &databases
-            .flat_map(|name| names.databases_of(name))
+            .flat_map(|name| names.databases_of(&name))
             .collect::<Vec<_>>()
         {
             if let Some(error) = try_database(session, database).await? {

@@ -7,8 +7,9 @@ use crate::ddl::{Context, Dialect};
 use crate::shape::unknown_columns;
 use std::collections::BTreeMap;
 use wherry_model::names::problem_of;
-use wherry_model::task::SelectSpec;
-use wherry_model::{CheckItem, NameMap, Table, TableName};
+use wherry_model::pattern::{Pattern, TablePattern};
+use wherry_model::task::{Mapping, SelectSpec};
+use wherry_model::{CheckItem, NameMap, Table};
 
 const ID: &str = "target-names";
 
@@ -150,22 +151,40 @@ fn not_allowed(tables: &[Table], problems: &mut Vec<String>) {
     }
 }
 
-/// Rules for tables and columns that are not there.
+/// Rules for tables and columns that are not there, and patterns for such databases.
 fn about_nothing(selection: &SelectSpec, tables: &[Table]) -> Vec<String> {
     let mapping = &selection.mapping;
-    let find = |name: &TableName| tables.iter().find(|table| table.name == *name);
-    let table_rules = mapping
-        .tables
-        .keys()
-        .filter(|rule| TableName::parse(rule).is_none_or(|name| find(&name).is_none()));
-    let column_rules = mapping.columns.keys().filter(|rule| {
-        let found = TableName::parse_column(rule).and_then(|(table, column)| {
-            let mut columns = find(&table)?.columns.iter();
-            columns.find(|known| known.name.to_lowercase() == column.to_lowercase())
-        });
-        found.is_none()
-    });
-    table_rules.chain(column_rules).cloned().collect()
+    let is_idle_database = |rule: &str| {
+        let pattern = Pattern::alone(rule).ok().filter(|it| !it.is_exact());
+        let names = |pattern: Pattern| tables.iter().any(|it| pattern.matches(&it.name.database));
+        pattern.is_some_and(|pattern| !names(pattern))
+    };
+    let is_idle_table = |rule: &str| {
+        let pattern = TablePattern::parse(rule);
+        !pattern.is_ok_and(|pattern| tables.iter().any(|table| pattern.matches(&table.name)))
+    };
+    let is_idle_column = |rule: &str| {
+        let Ok((table, column)) = TablePattern::parse_column(rule) else {
+            return true;
+        };
+        let means = |name: &str| match column.exact() {
+            Some(own) => own.to_lowercase() == name.to_lowercase(),
+            None => column.matches(name),
+        };
+        let mut found = tables.iter().filter(|it| table.matches(&it.name));
+        !found.any(|table| table.columns.iter().any(|column| means(&column.name)))
+    };
+    let idle = |rules: &Mapping, is_idle: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let rules = rules.iter().map(|(from, _)| from);
+        rules
+            .filter(|from| is_idle(from))
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut found = idle(&mapping.databases, &is_idle_database);
+    found.extend(idle(&mapping.tables, &is_idle_table));
+    found.extend(idle(&mapping.columns, &is_idle_column));
+    found
 }
 
 /// Those of which several have the same key.
@@ -184,7 +203,7 @@ fn groups<'t, T>(all: impl Iterator<Item = &'t T>, key: impl Fn(&T) -> String) -
 mod tests {
     use super::*;
     use wherry_model::task::{Capitalization, MappingSpec};
-    use wherry_model::{Column, ColumnKind, Exactness, Verdict};
+    use wherry_model::{Column, ColumnKind, Exactness, TableName, Verdict};
 
     fn table(names: &NameMap, name: &str, columns: &[&str], constraints: &str) -> Table {
         let name = TableName::parse(name).expect("a name");

@@ -98,6 +98,7 @@ impl Inner {
             if holds_rows(road.session(), there).await? {
                 return Err(not_empty(name));
             }
+            self.check_alone(table).await?;
             // Written before the table is touched, so that a restart knows whose it is.
             statements.push(self.state.set_made(name, true));
         }
@@ -119,6 +120,29 @@ impl Inner {
         });
         road.change(name, sql).await?;
         road.close().await
+    }
+
+    /// Another table of the task may have got this name of the target, since patterns and letters
+    /// give names to what comes later too.
+    async fn check_alone(&self, table: &Table) -> Result<(), Fault> {
+        let there = table.target_name();
+        if self.names.map().await?.is_identity() || self.fingerprint(there).await? == "absent" {
+            return Ok(());
+        }
+        let Some(task) = self.stored().await? else {
+            return Ok(());
+        };
+        let others = task.tables.iter().map(|state| &state.table);
+        let mut others = others.filter(|other| other.name != table.name);
+        match others.find(|other| other.target_name() == there) {
+            None => Ok(()),
+            Some(other) => Err(Fault::operator(
+                "SEL-014",
+                format!("table {} would be {there} in the target, as {} is already", table.name, other.name),
+            )
+            .table(&table.name)
+            .hint("Change select.mapping in a new task so that no two tables get one name, or leave one of them out with select.exclude.")),
+        }
     }
 
     /// Forgets a table and drops it where this task made it. The lane leaves that to the stream,

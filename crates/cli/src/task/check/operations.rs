@@ -2,13 +2,15 @@
 
 use super::Problem;
 use wherry_model::task::TaskSpec;
-use wherry_model::{Operation, Operations, TableName};
+use wherry_model::{Operation, Operations};
 
 pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     let select = &spec.select;
     check_rows("select.operations", &select.operations)?;
-    for (index, database) in select.databases.iter().enumerate() {
-        if let Some(operations) = select.database_operations.get(database) {
+    for rule in &select.database_rules {
+        let mut places = select.databases.iter();
+        let index = places.position(|name| *name == rule.database);
+        if let (Some(index), Some(operations)) = (index, &rule.operations) {
             check_rows(&format!("select.databases.{index}.operations"), operations)?;
         }
     }
@@ -61,16 +63,8 @@ fn check_online(spec: &TaskSpec) -> Result<(), Problem> {
         Operation::AlterTable,
         Operation::RenameTable,
     ];
-    let databases = select
-        .databases
-        .iter()
-        .map(|name| TableName::new(name.as_str(), ""));
-    let tables = select
-        .tables
-        .iter()
-        .filter_map(|rule| TableName::parse(&rule.table));
-    let is_out = |name: TableName| needed.iter().any(|one| !select.carries(*one, &name));
-    if databases.chain(tables).any(is_out) {
+    let is_out = |list: &Operations| needed.iter().any(|one| !list.carries(*one));
+    if select.operation_lists().any(is_out) {
         return Err(Problem::new(
             "DDL-142",
             "stream.online_ddl.mode",
