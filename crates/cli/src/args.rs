@@ -90,6 +90,10 @@ pub enum Command {
     Run(RunArgs),
     /// Check both ends and print what would hinder a run; changes nothing
     Precheck(TaskArgs),
+    /// Print what a run would do, object by object, and which rule of the task file says so
+    ///
+    /// Reads the catalog of the source, and of the target only how it stores names; writes nothing.
+    Plan(TaskArgs),
     /// Create databases and tables in the target, then stop
     Schema(TaskArgs),
     /// Copy the rows (after the schema, where it is missing), then stop
@@ -129,6 +133,19 @@ pub enum Command {
     Replace(ReplaceArgs),
     /// Show what a task has done and is doing; reads only the target
     Status(StatusArgs),
+    /// Check an ETL script, or try it on one row
+    Etl {
+        #[command(subcommand)]
+        command: EtlCommand,
+    },
+    /// Make a task file of an object list (DbList) of Alibaba Cloud DTS
+    ///
+    /// Prints the task file, with what cannot be carried as comments at its head; writes nothing.
+    ImportDts {
+        /// File with the JSON of the list
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Print the JSON Schema of the task file
     TaskSchema,
     /// Explain an error code, or list all of them
@@ -224,6 +241,35 @@ pub struct TaskArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub tuning: TuningArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EtlCommand {
+    /// Check a script: alone, or for a table of the source
+    Check(EtlArgs),
+    /// Try a script on one row of a table of the source; writes nothing
+    Try(EtlTryArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct EtlArgs {
+    /// File with the script
+    #[arg(value_name = "SCRIPT")]
+    pub script: PathBuf,
+    /// The table whose columns the script is checked with, like shop.orders
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    #[command(flatten)]
+    pub task: TaskArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct EtlTryArgs {
+    #[command(flatten)]
+    pub etl: EtlArgs,
+    /// The row, like {"id": 1, "name": "a"}; columns that are not named are NULL
+    #[arg(long, value_name = "JSON")]
+    pub row: String,
 }
 
 #[derive(Debug, Default, Args)]

@@ -5,6 +5,8 @@
 
 mod args;
 mod checks;
+mod dts;
+mod etl;
 mod exit;
 mod figures;
 mod live;
@@ -12,6 +14,7 @@ mod logging;
 mod output;
 mod pages;
 mod picture;
+mod plan;
 mod report;
 mod resync;
 mod run;
@@ -92,6 +95,9 @@ async fn dispatch(command: Command, output: Output) -> Result<Exit, Failure> {
             status::print(&Task::for_status(&args.task)?, args.all, output).await?;
             Ok(Exit::Done)
         }
+        Command::Plan(args) => plan::print(&Task::from_args(&args, &no_stop)?, output).await,
+        Command::ImportDts { file } => dts::print(&file, output),
+        Command::Etl { command } => etl::run(&command, output).await,
         Command::TaskSchema => print_task_schema(),
         Command::Errors { code } => {
             pages::explain(code.as_deref(), output)?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Error, Location, Spanned};
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use wherry_model::Fault;
 use wherry_model::task::TaskSpec;
@@ -91,6 +92,37 @@ impl TaskFile {
             message.into(),
             hint.into(),
         )
+    }
+}
+
+impl TaskFileError {
+    /// An error at these bytes of a script, which holds no secrets.
+    pub fn in_script(
+        path: &Path,
+        text: &str,
+        place: Range<usize>,
+        code: &'static str,
+        message: String,
+        hint: &str,
+    ) -> TaskFileError {
+        let file = path.display().to_string();
+        let start = place.start.min(text.len());
+        let before = text.get(..start).unwrap_or_default();
+        let line_begin = before.rfind('\n').map_or(0, |at| at + 1);
+        let line_rest = text[line_begin..].split('\n').next().map_or(0, str::len);
+        // Never past the end of its line, so that the report stays small.
+        let end = place.end.clamp(start, (line_begin + line_rest).max(start));
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        TaskFileError {
+            code,
+            message,
+            hint: hint.to_owned(),
+            source: NamedSource::new(&file, text.to_owned()),
+            file,
+            line: count(before.matches('\n').count() + 1),
+            column: count(before[line_begin..].chars().count() + 1),
+            span: Some(SourceSpan::from((start, (end - start).max(1)))),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connects the command line to engine and driver; the only module that touches them for work.
 
 use crate::figures::count;
+use crate::plan::Found;
 use crate::task::Task;
 use serde::Serialize;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use wherry_engine::progress::{ObjectProgress, Progress};
 use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
 use wherry_engine::state::ChoiceAction;
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
-use wherry_model::{CheckItem, Fault, RuleChange, TableName};
+use wherry_model::task::SelectSpec;
+use wherry_model::{CheckItem, Fault, RuleChange, Table, TableName};
 use wherry_mysql::ServerVersion;
 use wherry_mysql::names::Names;
 use wherry_mysql::session::secret::resolve;
@@ -191,6 +193,40 @@ fn target_for(
         options,
         Arc::clone(names),
     ))
+}
+
+/// What is there at the source and how it is called in the target; writes nothing.
+pub async fn survey(task: &Task) -> Result<Found, Fault> {
+    let spec = &task.spec;
+    let target = resolve(&spec.target).await?;
+    let names = Arc::new(Names::new(&spec.select, target));
+    let options = SourceOptions {
+        readers: spec.load.readers,
+    };
+    let source = MysqlSource::new(resolve(&spec.source).await?, options);
+    let source = source.with_names(Arc::clone(&names));
+    let catalog = source.catalog(&spec.select).await?;
+    let objects = source.objects(&spec.select).await?;
+    Ok(Found {
+        catalog,
+        objects,
+        names: names.resolved().await?,
+    })
+}
+
+/// One table as the source has it; `None` where it has none of this name.
+pub async fn table(task: &Task, name: &TableName) -> Result<Option<Table>, Fault> {
+    let options = SourceOptions { readers: 1 };
+    let source = MysqlSource::new(resolve(&task.spec.source).await?, options);
+    let selection = SelectSpec {
+        include: vec![name.to_string()],
+        ..SelectSpec::default()
+    };
+    let catalog = source.catalog(&selection).await?;
+    match catalog.refused.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(catalog.tables.into_iter().next()),
+    }
 }
 
 async fn version_of(endpoint: &Endpoint) -> Result<ServerVersion, Fault> {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod attributes;
+mod broken;
 mod choices;
 mod choose;
 mod definitions;
@@ -25,6 +26,7 @@ mod objects;
 mod odd_values;
 mod online;
 mod passed_over;
+mod plan;
 mod planted;
 mod race;
 mod random;

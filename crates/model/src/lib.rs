@@ -18,6 +18,7 @@ pub mod operation;
 pub mod pattern;
 pub mod phase;
 pub mod position;
+pub mod reason;
 pub mod row;
 pub mod rule_change;
 pub mod select;

@@ -292,6 +292,26 @@ impl NameMap {
         self.tables.get(name).cloned().or_else(of_pattern)
     }
 
+    /// The left side of the rule that names this table, as the user wrote it.
+    pub(crate) fn table_rule_text(&self, name: &TableName) -> Option<String> {
+        let exact = self.tables.contains_key(name).then(|| plain(name));
+        let mut shaped = self.table_patterns.iter();
+        exact.or_else(|| {
+            let rule = shaped.find(|(pattern, _)| pattern.matches(name));
+            rule.map(|(pattern, _)| pattern.to_string())
+        })
+    }
+
+    /// As `table_rule_text`, for a database.
+    pub(crate) fn database_rule_text(&self, name: &str) -> Option<String> {
+        let exact = self.databases.contains_key(name).then(|| name.to_owned());
+        let mut shaped = self.database_patterns.iter();
+        exact.or_else(|| {
+            let rule = shaped.find(|(pattern, _)| pattern.matches(name));
+            rule.map(|(pattern, _)| pattern.to_string())
+        })
+    }
+
     pub fn column(&self, table: &TableName, name: &str) -> String {
         if !self.selects(&table.database) {
             return name.to_owned();
@@ -484,6 +504,11 @@ impl NameMap {
             table.keys.retain(|key| key.parts.iter().all(moves));
         }
     }
+}
+
+/// `shop.orders`, without quotes.
+fn plain(name: &TableName) -> String {
+    format!("{}.{}", name.database, name.table)
 }
 
 type AddRule = fn(&mut NameMap, &str, &str) -> Result<(), MappingFault>;

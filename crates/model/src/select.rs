@@ -411,6 +411,25 @@ impl SelectSpec {
         self.patterns().databases.iter().any(selected) && !self.excludes(database)
     }
 
+    /// The entry of `databases` that selects this database, as the user wrote it.
+    pub(crate) fn entry_of(&self, database: &str) -> Option<&str> {
+        if !self.includes_whole(database) {
+            return None;
+        }
+        let patterns = &self.patterns().databases;
+        let matches = |pattern: &Pattern| pattern.matches(database);
+        let mut found = ranked(&self.databases, patterns, Pattern::is_exact, matches);
+        found.next().map(String::as_str)
+    }
+
+    /// As `entry_of`, for `include` and a table.
+    pub(crate) fn include_of(&self, table: &TableName) -> Option<&str> {
+        let patterns = &self.patterns().include;
+        let matches = |pattern: &TablePattern| pattern.matches(table);
+        let mut found = ranked(&self.include, patterns, TablePattern::is_exact, matches);
+        found.next().map(String::as_str)
+    }
+
     fn excludes(&self, database: &str) -> bool {
         let excluded = &self.patterns().excluded_databases;
         excluded.iter().any(|pattern| pattern.matches(database))

@@ -55,6 +55,13 @@ impl Names {
         Ok(self.put(map))
     }
 
+    /// The names as they are known now, for reports.
+    ///
+    /// Errors: as for the first session to the target.
+    pub async fn resolved(&self) -> Result<Arc<NameMap>, Fault> {
+        self.map().await
+    }
+
     fn put(&self, map: NameMap) -> Arc<NameMap> {
         let map = Arc::new(map);
         let mut place = self.map.write().unwrap_or_else(PoisonError::into_inner);

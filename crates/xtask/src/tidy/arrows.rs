@@ -14,7 +14,12 @@ const ARROWS: [(&str, &[&str], &[&str]); 7] = [
     ),
     (
         "wherry-cli",
-        &["wherry-model", "wherry-engine", "wherry-mysql"],
+        &[
+            "wherry-model",
+            "wherry-engine",
+            "wherry-etl",
+            "wherry-mysql",
+        ],
         &["wherry-testkit"],
     ),
     ("wherry-testkit", &[], &[]),
