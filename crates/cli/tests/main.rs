@@ -38,3 +38,4 @@ mod runner;
 mod seeds;
 mod shape;
 mod takeover;
+mod unlike;

@@ -136,6 +136,8 @@ const TABLES: &str = "
     CREATE TABLE gone (id INT PRIMARY KEY) ENGINE=InnoDB;
     CREATE TABLE words (id INT PRIMARY KEY, words TEXT, FULLTEXT KEY (words)) ENGINE=InnoDB;
     INSERT INTO words VALUES (1, 'every view arrives');
+    CREATE TABLE places (id INT PRIMARY KEY, spot POINT NOT NULL, area GEOMETRY) ENGINE=InnoDB;
+    INSERT INTO places VALUES (1, POINT(1, 2), NULL), (2, POINT(-3.5, 1e10), LINESTRING(POINT(0, 0), POINT(1, 1)));
     INSERT INTO item (name, price) VALUES ('one', 1), ('ten', 10);";
 
 /// Names in an order in which nothing can be made at first, odd modes, charsets and names.
@@ -147,6 +149,7 @@ const OBJECTS: &str = "
     CREATE VIEW a_top AS SELECT COUNT(*) AS n, shop.twice(MAX(price)) AS most FROM m_middle;
     CREATE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW `odd ``view` AS SELECT name AS `a b` FROM item WHERE name <> 'x' WITH CASCADED CHECK OPTION;
     CREATE VIEW v_words AS SELECT id FROM words WHERE MATCH (words) AGAINST ('view' IN BOOLEAN MODE);
+    CREATE VIEW v_places AS SELECT id, ST_Contains(area, spot) AS inside FROM places;
     CREATE VIEW broken AS SELECT id FROM gone;
     DROP TABLE gone;
     SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES';
@@ -174,9 +177,9 @@ const OBJECTS: &str = "
     CREATE EVENT past ON SCHEDULE AT '2002-01-01 00:00:00' DISABLE DO DELETE FROM audit;
     SET timestamp = DEFAULT, time_zone = DEFAULT;";
 
-/// A second trigger for one event, which 5.6 does not know, made before the first in name and
-/// behind it in order.
-const SECOND_TRIGGER: &str = "CREATE TRIGGER shop.item_a BEFORE INSERT ON shop.item FOR EACH ROW SET NEW.name = CONCAT(NEW.name, '-a')";
+/// What 5.6 does not know: a spatial key, and a second trigger for one event, made before the first
+/// in name and behind it in order.
+const SINCE_57: &str = "ALTER TABLE shop.places ADD SPATIAL KEY (spot); CREATE TRIGGER shop.item_a BEFORE INSERT ON shop.item FOR EACH ROW SET NEW.name = CONCAT(NEW.name, '-a')";
 
 /// Object statements while the stream runs, between rows.
 const CHANGES: &str = "
@@ -237,7 +240,7 @@ async fn make_shop(source: &Server) {
     source.sql(TABLES).await.expect("tables");
     source.sql(OBJECTS).await.expect("objects");
     if source.flavour() != Flavour::MySql56 {
-        source.sql(SECOND_TRIGGER).await.expect("a second trigger");
+        source.sql(SINCE_57).await.expect("a second trigger");
     }
 }
 

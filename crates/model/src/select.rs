@@ -9,6 +9,7 @@ use crate::object::{ObjectKind, SchemaObject};
 use crate::online::OnlineTables;
 use crate::operation::{Operation, Operations};
 use crate::pattern::{Pattern, TablePattern};
+use crate::task::RefusedDdl;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -45,6 +46,8 @@ pub struct SelectSpec {
     pub capitalization: Capitalization,
     /// Tables of online-DDL tools, as `stream.online_ddl` says.
     pub online: OnlineTables,
+    /// As `stream.refused_ddl` says.
+    pub refused_ddl: RefusedDdl,
     /// Wherry's own databases in the target; no pattern means them.
     pub own_databases: Vec<String>,
     /// Everything above, ready for use from the first question on.

@@ -157,6 +157,19 @@ pub struct StreamSpec {
     pub workers: usize,
     /// What becomes of the tables of online-DDL tools.
     pub online_ddl: OnlineDdlSpec,
+    /// What becomes of a table whose definition change the target refuses.
+    pub refused_ddl: RefusedDdl,
+}
+
+/// What becomes of a table when the target refuses a definition change that the source made.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedDdl {
+    /// The table stops before it and waits for a choice; everything else goes on.
+    #[default]
+    Pause,
+    /// The table is loaded anew, as it is behind the statement.
+    Reload,
 }
 
 impl Default for StreamSpec {
@@ -164,6 +177,7 @@ impl Default for StreamSpec {
         StreamSpec {
             workers: 4,
             online_ddl: OnlineDdlSpec::default(),
+            refused_ddl: RefusedDdl::default(),
         }
     }
 }

@@ -38,6 +38,7 @@ impl Task {
         spec.select.online = OnlineTables::new(&spec.stream.online_ddl);
         let state = &spec.state.database;
         spec.select.own_databases = vec![state.clone(), format!("{state}_shadow")];
+        spec.select.refused_ddl = spec.stream.refused_ddl;
         spec.schema.follow(&spec.select);
         let name = match &spec.task {
             Some(name) => name.clone(),

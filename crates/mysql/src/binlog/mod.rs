@@ -15,7 +15,7 @@ pub mod json;
 pub mod json_diff;
 pub mod payload;
 mod place;
-mod plan;
+pub(crate) mod plan;
 pub mod position;
 pub mod query;
 pub mod scan;

@@ -353,7 +353,7 @@ fn string(column: &Column, found: WireColumn) -> Option<Codec> {
 }
 
 /// Most bytes of one character, by character set.
-fn charset_bytes_max(charset: &str) -> u32 {
+pub(crate) fn charset_bytes_max(charset: &str) -> u32 {
     match charset {
         "utf8mb4" | "utf16" | "utf16le" | "utf32" | "gb18030" => 4,
         "utf8" | "utf8mb3" | "ujis" | "eucjpms" => 3,

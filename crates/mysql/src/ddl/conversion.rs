@@ -46,13 +46,18 @@ pub fn converts_what_it_changes(sql: &str, statement: &Statement) -> bool {
     {
         return false;
     }
+    has_clause(sql, statement, &["CONVERT"]) && has_clause(sql, statement, &["MODIFY", "CHANGE"])
+}
+
+/// True where an `ALTER TABLE` may give a column both another name and another type.
+pub fn changes_a_column(sql: &str, statement: &Statement) -> bool {
+    statement.kind == StatementKind::AlterTable && has_clause(sql, statement, &["CHANGE"])
+}
+
+fn has_clause(sql: &str, statement: &Statement, words: &[&str]) -> bool {
     let text = Text::new(sql, statement);
-    let begins = |words: &[&str]| {
-        clauses(statement)
-            .iter()
-            .any(|clause| text.is(clause.start, words))
-    };
-    begins(&["CONVERT"]) && begins(&["MODIFY", "CHANGE"])
+    let clauses = clauses(statement);
+    clauses.iter().any(|clause| text.is(clause.start, words))
 }
 
 impl Text<'_> {

@@ -49,6 +49,17 @@ pub fn carried(
     replace(sql, edits)
 }
 
+/// An `ALTER TABLE` that copies the table, whatever the server would choose.
+pub fn by_copy(sql: &str, statement: &Statement) -> String {
+    match statement.tokens.get(statement.body) {
+        Some(first) if statement.kind == StatementKind::AlterTable => {
+            let (head, clauses) = sql.split_at(first.start);
+            format!("{head}ALGORITHM=COPY, {clauses}")
+        }
+        _ => sql.to_owned(),
+    }
+}
+
 pub(super) type Edit = (Range<usize>, String);
 
 /// Applies all edits. What is cut out needs no other edit inside; two equal ones are one.

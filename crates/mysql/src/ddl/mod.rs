@@ -41,9 +41,9 @@ mod tests_said;
 pub use alter::{AlterNotes, converts_moments, names_engine, plain_alter};
 pub use classify::classify;
 pub use columns::{Columns, renamed};
-pub use conversion::{converts_nothing, converts_what_it_changes};
+pub use conversion::{changes_a_column, converts_nothing, converts_what_it_changes};
 pub use database::database_options;
-pub use edit::{carried, rewrite_names, strip_hints};
+pub use edit::{by_copy, carried, rewrite_names, strip_hints};
 pub use grant::{Grant, grant};
 pub use login::{Login, login};
 pub use mention::may_concern;
@@ -54,7 +54,7 @@ pub use object_names::{
 pub use online::{copies_otherwise, moves_values, sets_counter_only};
 pub use refusal::Refusal;
 pub use settle::{Settled, settle};
-pub use sql_mode::{SqlMode, sql_mode_at, sql_mode_names};
+pub use sql_mode::{SqlMode, is_strict, sql_mode_at, sql_mode_names};
 pub use statement::{
     Context, Dialect, NameKind, NamedObject, OtherObject, Role, Statement, StatementKind, XaVerb,
     Xid,

@@ -271,6 +271,8 @@ impl Text<'_> {
             return Vec::new();
         }
         let (mut edits, said) = self.without_null(part);
+        // One that is not said to be NULL has a default of another kind, also outside of keys.
+        let said = said || (edits.is_empty() && self.is(part.span.start + 1, &["TIMESTAMP"]));
         if !said && self.statement.dialect.gives_keys_a_default() {
             edits.extend(self.not_null_default(part));
         }
@@ -348,7 +350,7 @@ fn stored_default(before: &Definition, name: &str) -> Option<String> {
 fn implicit(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "date" => "'0000-00-00'",
-        "datetime" => "'0000-00-00 00:00:00'",
+        "datetime" | "timestamp" => "'0000-00-00 00:00:00'",
         "time" => "'00:00:00'",
         "char" | "varchar" | "binary" | "varbinary" => "''",
         "bit" => "b'0'",

@@ -2,6 +2,13 @@
 
 pub(super) const ANSI_QUOTES: u64 = 1 << 2;
 pub(super) const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+const STRICT_TRANS_TABLES: u64 = 1 << 21;
+const STRICT_ALL_TABLES: u64 = 1 << 22;
+
+/// True where a server refuses what it would otherwise change with a warning.
+pub fn is_strict(bits: u64) -> bool {
+    bits & (STRICT_TRANS_TABLES | STRICT_ALL_TABLES) != 0
+}
 
 /// One mode that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -87,6 +87,29 @@ impl Dialect {
         self.mariadb || self.version < 80_000
     }
 
+    /// True where a part of a key that is longer than 767 bytes is made shorter under a `sql_mode`
+    /// that is not strict, unless the table's row format allows more.
+    ///
+    /// Source: measured on MySQL 5.6.24, for CREATE, ADD KEY, MODIFY and CONVERT.
+    pub fn shortens_keys(self) -> bool {
+        !self.mariadb && self.version < 80_000
+    }
+
+    /// True where `CREATE TABLE ... LIKE` gives the new table's CHECKs the names of the old one's;
+    /// MySQL gives them names of its own.
+    ///
+    /// Source: measured on MariaDB 10.11 and MySQL 9.7.
+    pub fn copies_check_names(self) -> bool {
+        self.mariadb
+    }
+
+    /// True where a text with a time zone's offset becomes a moment as MySQL 9 makes it.
+    ///
+    /// Source: MySQL manual, "Date and Time Literals": offsets since 8.0.19; seen on 5.6.24 and 9.7.
+    pub fn reads_offsets(self) -> bool {
+        !self.mariadb && self.version >= 80_019
+    }
+
     pub const fn mariadb(version: u32) -> Dialect {
         Dialect {
             mariadb: true,

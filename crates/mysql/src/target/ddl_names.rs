@@ -5,12 +5,13 @@
 //! the real one touched. Planning goes on in `ddl_plan`.
 
 use super::Inner;
+use super::ddl_differs::requires_moments;
 use super::ddl_plan::cannot_carry;
 use super::definition_change::{Leg, NEUTRAL_MODE, Request, Test};
 use super::shadow::{ShadowFault, apply_session};
 use super::store::{Dialect, StoredTable};
 use crate::ddl::definition::{Definition, Keys, RenderOptions};
-use crate::ddl::{Columns, Context, carried, renamed, rules};
+use crate::ddl::{Columns, Context, by_copy, carried, classify, renamed, rules};
 use crate::session::Session;
 use wherry_model::name::quote;
 use wherry_model::{Column, Fault, NameMap, Table, TableName};
@@ -40,14 +41,19 @@ impl Inner {
             own: false,
         };
         let statement = &request.ddl.statement;
+        let before = &stored.state.table;
+        let copies = requires_moments(before, after);
+        let copied = |sql: String| match copies {
+            true => by_copy(&sql, &classify(&sql, &request.context)),
+            false => sql,
+        };
         if names.is_identity() {
             let sql = carried(statement, &request.statement, &tables)?;
-            return Ok(vec![leg(sql)]);
+            return Ok(vec![leg(copied(sql))]);
         }
         if self.concerns_what_stays(request, stored, after).await? {
             return Ok(Vec::new());
         }
-        let before = &stored.state.table;
         if let Some(column) = named_anew(names, before, &after.name) {
             let reason = format!(
                 "under its new name the mapping gives column `{column}` another name, which the statement does not"
@@ -57,7 +63,7 @@ impl Inner {
         let both = before.columns.iter().chain(&after.columns);
         let columns = Columns::of(names, subject, both.map(|column| column.name.as_str()));
         let sql = renamed(statement, &request.context, &columns, names, &tables)?;
-        let mut legs = vec![leg(sql)];
+        let mut legs = vec![leg(copied(sql))];
         let proof = Proof {
             request,
             stored,

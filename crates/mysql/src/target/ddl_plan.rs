@@ -4,18 +4,19 @@
 //! same plan is made from the same stored states.
 
 use super::Inner;
+use super::ddl_differs::reload_reason;
 use super::ddl_names::rename_leg;
-use super::ddl_restart::Entered;
+use super::ddl_restart::{Entered, RENAMED_IN};
 use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
 use crate::ddl::{
-    AlterNotes, Context, Refusal, Role, StatementKind, carried, converts_moments,
-    converts_what_it_changes, plain_alter,
+    AlterNotes, Refusal, Role, StatementKind, carried, converts_moments, plain_alter,
 };
 use crate::shape;
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{TableStage, TableState};
+use wherry_model::task::RefusedDdl;
 use wherry_model::{Class, ColumnKind, DdlKind, Exactness, Fault, Operation, Table, TableName};
 
 const LEAVES_SELECTION: &str = "it is renamed to a database that is not selected";
@@ -117,30 +118,22 @@ impl Inner {
             self.plan_stop(request, &mut plan, &subject, &refusal)?;
             return Ok(plan);
         }
-        let table = match self
-            .try_out(request, &subject, &subject, None, like_stored.as_ref())
-            .await?
-        {
-            Ok(mut table) => {
-                request.names.apply(&mut table);
-                shape::problem(&table).map_or(Ok(table), Err)
-            }
-            Err(refusal) => Err(refusal),
+        let like = like_stored.as_ref();
+        let made = self
+            .try_out(request, &subject, &subject, None, like)
+            .await?;
+        let table = match made.and_then(|table| shaped(request, table)) {
+            Ok(table) => table,
+            Err(refusal) => return self.plan_refused(request, &subject, &refusal),
         };
-        let made = match table {
-            Ok(table) => self
-                .create_statement(request, &table, like_stored.as_ref())
-                .await
-                .map(|sql| (table, sql)),
-            Err(refusal) => Err(refusal),
-        };
-        let (table, sql) = match made {
-            Ok(made) => made,
+        if let Some(reason) = self.unlike(request, None, &table) {
+            self.plan_restart(request, &mut plan, &subject, reason)?;
+            return Ok(plan);
+        }
+        let sql = match self.create_statement(request, &table, like).await {
+            Ok(sql) => sql,
             Err(refusal) if refusal.class != Class::Operator => return Err(refusal),
-            Err(refusal) => {
-                self.plan_stop(request, &mut plan, &subject, &refusal)?;
-                return Ok(plan);
-            }
+            Err(refusal) => return self.plan_refused(request, &subject, &refusal),
         };
         if request.statement.or_replace {
             plan.legs.push(drop_leg(request, &subject));
@@ -150,7 +143,7 @@ impl Inner {
             table: subject.clone(),
             test: Test::Made(there.clone()),
             there,
-            own: like_stored.is_some() || !request.names.is_identity(),
+            own: like.is_some() || !request.names.is_identity(),
         });
         self.define(request, &mut plan, table, TableStage::Complete)?;
         plan.states.push(self.state.set_made(&subject, true));
@@ -180,39 +173,19 @@ impl Inner {
     }
 
     /// The statement with qualified names. `LIKE` copies the table as it is in the target now,
-    /// where indexes may still be missing, so the stored definition is written out instead.
+    /// where indexes may still be missing, so what it made of the shadow is written out instead.
     async fn create_statement(
         &self,
         request: &Request<'_>,
         made: &Table,
         like: Option<&StoredTable>,
     ) -> Result<String, Fault> {
-        let subject = &made.name;
-        let Some(like) = like else {
-            if !request.names.is_identity() {
-                return self.create_named(made).await;
-            }
-            let sql = &request.ddl.statement;
-            return carried(sql, &request.statement, &TableName::clone)
-                .map_err(|refusal| Fault::from(refusal).table(subject));
-        };
-        let table = &like.state.table;
-        let definition = self
-            .translate(&table.definition, &table.name, like.dialect)
-            .await?;
-        let definition = definition
-            .map_names(
-                subject,
-                &request.names,
-                &Context::new(&table.name.database, self.dialect().await?),
-            )
-            .map_err(|refusal| Fault::from(refusal).table(subject))?;
-        Ok(definition.render(&crate::ddl::definition::RenderOptions {
-            name: &request.names.table(subject),
-            keys: crate::ddl::definition::Keys::All,
-            foreign_keys: false,
-            auto_increment: false,
-        }))
+        if like.is_some() || !request.names.is_identity() {
+            return self.create_named(made).await;
+        }
+        let sql = &request.ddl.statement;
+        carried(sql, &request.statement, &TableName::clone)
+            .map_err(|refusal| Fault::from(refusal).table(&made.name))
     }
 
     /// True where the name in the target belongs to another table than this one.
@@ -252,10 +225,7 @@ impl Inner {
         }
         let reload = match carried_notes(request, stored, notes) {
             Ok(notes) => reload_reason(request, &stored.state.table, &notes),
-            Err(refusal) => {
-                self.plan_stop(request, &mut plan, &subject, &refusal)?;
-                return Ok(plan);
-            }
+            Err(refusal) => return self.plan_refused(request, &subject, &refusal),
         };
         if let Some(reason) = reload {
             self.plan_restart_named(request, &mut plan, reason)?;
@@ -264,8 +234,7 @@ impl Inner {
         let renamed = request.renamed(&subject);
         if !request.is_selected(&renamed) {
             let refusal = cannot_carry(&subject, LEAVES_SELECTION);
-            self.plan_stop(request, &mut plan, &subject, &refusal)?;
-            return Ok(plan);
+            return self.plan_refused(request, &subject, &refusal);
         }
         if renamed != subject && request.is_behind(&renamed) {
             // Another table has the name by now, and is loaded as it became behind this place.
@@ -290,21 +259,18 @@ impl Inner {
         let table = match self
             .try_out(request, subject, renamed, Some(stored), None)
             .await?
+            .and_then(|table| shaped(request, table))
         {
             Ok(mut table) => {
                 table.adopted.clone_from(&stored.state.table.adopted);
-                request.names.apply(&mut table);
-                if let Some(refusal) = shape::problem(&table) {
-                    self.plan_stop(request, &mut plan, subject, &refusal)?;
-                    return Ok(plan);
-                }
                 table
             }
-            Err(refusal) => {
-                self.plan_stop(request, &mut plan, subject, &refusal)?;
-                return Ok(plan);
-            }
+            Err(refusal) => return self.plan_refused(request, subject, &refusal),
         };
+        if let Some(reason) = self.unlike(request, Some(&stored.state.table), &table) {
+            self.plan_restart_named(request, &mut plan, reason)?;
+            return Ok(plan);
+        }
         match self.legs_of_alter(request, stored, &table).await {
             Ok(legs) => plan.legs.extend(legs),
             Err(ShadowFault::Failed(fault)) => return Err(fault),
@@ -314,8 +280,7 @@ impl Inner {
                 return Ok(plan);
             }
             Err(ShadowFault::Refused(refusal)) => {
-                self.plan_stop(request, &mut plan, subject, &refusal)?;
-                return Ok(plan);
+                return self.plan_refused(request, subject, &refusal);
             }
         }
         if renamed != subject {
@@ -388,16 +353,12 @@ impl Inner {
             let columns = stored.map_or(&[][..], |stored| &stored.state.table.columns);
             match rename_leg(request, &old, &new, columns) {
                 Ok(leg) => plan.legs.extend(leg),
-                Err(refusal) => {
-                    let mut stopped = Plan::default();
-                    self.stop_all(request, &mut stopped, &old, &refusal)?;
-                    return Ok(stopped);
-                }
+                Err(refusal) => return self.plan_refused(request, &old, &refusal),
             }
             origins.push((new, origin));
         }
         self.plan_renamed(request, &mut plan, &origins)?;
-        self.plan_entered(request, &mut plan, &entered)?;
+        self.plan_entered(request, &mut plan, &entered, RENAMED_IN)?;
         Ok(plan)
     }
 
@@ -464,7 +425,8 @@ impl Inner {
     fn plan_unsupported(&self, request: &Request<'_>) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         for table in &request.ddl.tables {
-            if request.beside(table).is_some() {
+            let reloads = request.selection.refused_ddl == RefusedDdl::Reload;
+            if request.beside(table).is_some() || (reloads && request.tracked(table).is_some()) {
                 self.plan_restart(request, &mut plan, table, "its rows may have changed")?;
             } else if request.tracked(table).is_some() && request.is_selected(table) {
                 let refusal = cannot_carry(table, "Wherry does not know what it does to the rows");
@@ -543,6 +505,12 @@ impl Inner {
     }
 }
 
+/// The table with its names and parts in the target, or why it cannot have them.
+fn shaped(request: &Request<'_>, mut table: Table) -> Result<Table, Fault> {
+    request.names.apply(&mut table);
+    shape::problem(&table).map_or(Ok(table), Err)
+}
+
 /// What must be known of an ALTER that can be carried, or why it cannot.
 fn carried_notes(
     request: &Request<'_>,
@@ -557,28 +525,6 @@ fn carried_notes(
         return Err(cannot_carry(&table.name, reason));
     }
     notes.map_err(Fault::from)
-}
-
-/// True where rows get numbers in the order of a scan that does not meet them in the same order on
-/// both sides: in that of a key.
-/// Why the statement gives another table than at the source, so that it must be loaded anew.
-fn reload_reason(request: &Request<'_>, table: &Table, notes: &AlterNotes) -> Option<&'static str> {
-    if numbers_anew(table, notes) {
-        Some("AUTO_INCREMENT numbered its rows in an order of its own")
-    } else if converts_what_it_changes(&request.ddl.statement, &request.statement) {
-        Some("a column was changed and its table converted by one statement")
-    } else {
-        None
-    }
-}
-
-fn numbers_anew(table: &Table, notes: &AlterNotes) -> bool {
-    let numbered = notes.numbered_column.as_deref().unwrap_or_default();
-    let was_numbered = |column: &wherry_model::Column| {
-        column.auto_increment && column.name.eq_ignore_ascii_case(numbered)
-    };
-    let in_key_order = table.identity().is_some() && table.is_transactional() && !notes.orders;
-    notes.adds_auto_increment && !in_key_order && !table.columns.iter().any(was_numbered)
 }
 
 /// The source converted moments by its machine's time zone, of which only the offset is known.
@@ -640,7 +586,11 @@ pub(super) fn cannot_carry(table: &TableName, reason: &str) -> Fault {
 }
 
 pub(super) fn drop_leg(request: &Request<'_>, table: &TableName) -> Leg {
-    let there = request.names.table(table);
+    drop_there(table, request.names.table(table))
+}
+
+/// As `drop_leg`, for a table that has another name in the target by now.
+pub(super) fn drop_there(table: &TableName, there: TableName) -> Leg {
     Leg {
         sql: format!("DROP TABLE IF EXISTS {there}"),
         table: table.clone(),

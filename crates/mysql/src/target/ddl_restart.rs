@@ -13,6 +13,8 @@ use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{LaneMark, Stopped, TableStage, TableState};
 use wherry_model::{DdlKind, Fault, Table, TableName};
 
+pub(super) const RENAMED_IN: &str = "it was renamed into the selection";
+
 /// Tables that a list of renames brings into the selection.
 #[derive(Default)]
 pub(super) struct Entered {
@@ -170,7 +172,7 @@ impl Inner {
         let mut entered = Entered::default();
         self.plan_rename_beside(request, plan, subject);
         entered.add(request, &new);
-        self.plan_entered(request, plan, &entered)
+        self.plan_entered(request, plan, &entered, RENAMED_IN)
     }
 
     /// A table of the lane has another name now: what was made of it goes.
@@ -211,6 +213,7 @@ impl Inner {
         request: &Request<'_>,
         plan: &mut Plan,
         entered: &Entered,
+        reason: &str,
     ) -> Result<(), Fault> {
         for name in &entered.names {
             let state = TableState {
@@ -218,7 +221,7 @@ impl Inner {
                 start: request.ddl.end.clone(),
                 stage: TableStage::Planned,
                 stopped: None,
-                lane: Some(LaneMark::waiting("it was renamed into the selection")),
+                lane: Some(LaneMark::waiting(reason)),
             };
             plan.states.extend(self.put_table(&state, Dialect::Source)?);
             if entered.left.contains(name) {

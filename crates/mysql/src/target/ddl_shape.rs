@@ -11,6 +11,8 @@ use super::store::{Dialect, StoredTable};
 use crate::ddl::may_concern;
 use wherry_model::{Fault, Table, TableName};
 
+const OTHER_SHAPE: &str = "under its new name other columns of it move";
+
 impl Request<'_> {
     /// True where the target's table holds, or is to hold, another part of the source's table.
     pub(super) fn is_shaped(&self, before: &Table, after: &TableName) -> bool {
@@ -83,7 +85,7 @@ impl Inner {
         let mut entered = Entered::default();
         let names = (subject, subject);
         let is_other = self.plan_other_shape(request, plan, names, renamed, &mut entered);
-        self.plan_entered(request, plan, &entered)?;
+        self.plan_entered(request, plan, &entered, OTHER_SHAPE)?;
         Ok(is_other)
     }
 }

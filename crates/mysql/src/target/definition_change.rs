@@ -5,6 +5,7 @@
 //! it ran, and states and checkpoint move in one transaction at the end.
 
 use super::Inner;
+use super::ddl_refused::RefusedLeg;
 use super::fault;
 use super::road::Road;
 use super::shadow::prepare_road;
@@ -72,6 +73,12 @@ impl Plan {
             _ => None,
         })
     }
+}
+
+/// What the server said to a leg.
+pub(super) struct LegRefusal {
+    pub(super) code: u16,
+    pub(super) fault: Fault,
 }
 
 /// A leg as the journal has it.
@@ -176,14 +183,13 @@ impl Inner {
             in_lane: self.state.view() == View::Lane,
             context: self.context_of(&ddl.default_database, &ddl.session),
         };
-        let mut plan = Plan::default();
-        if let Some(refusal) = refused {
+        let mut plan = if let Some(refusal) = refused {
             let subject = request.statement.subjects().next();
             let subject = subject.unwrap_or_else(|| TableName::new("", ""));
-            self.stop_all(&request, &mut plan, &subject, &refusal)?;
+            self.plan_refused(&request, &subject, &refusal)?
         } else {
-            plan = self.plan(&request).await?;
-        }
+            self.plan(&request).await?
+        };
         let intents = if request.resumed {
             intents
         } else {
@@ -346,11 +352,16 @@ impl Inner {
             in_doubt = false;
             if !ran && let Err(refusal) = self.run_leg(road, &session, leg).await? {
                 if !matches!(leg.test, Test::Tolerant) {
-                    return self.stop_all(request, plan, &leg.table, &refusal);
+                    let refused = RefusedLeg {
+                        leg,
+                        refusal,
+                        done: &legs[..index],
+                    };
+                    return self.give_up(road, request, plan, &refused).await;
                 }
-                let refused = self
-                    .state
-                    .add_refused_database(&leg.table, &refusal, &position);
+                let refused =
+                    self.state
+                        .add_refused_database(&leg.table, &refusal.fault, &position);
                 plan.states.push(refused);
             }
             if legs.len() > 1 {
@@ -362,12 +373,12 @@ impl Inner {
     }
 
     /// The inner error is the server's refusal.
-    async fn run_leg(
+    pub(super) async fn run_leg(
         &self,
         road: &mut Road<'_>,
         session: &DdlSession,
         leg: &Leg,
-    ) -> Result<Result<(), Fault>, Fault> {
+    ) -> Result<Result<(), LegRefusal>, Fault> {
         prepare_road(road, session, &leg.there.database, &self.source_version).await?;
         if leg.own {
             road.session()
@@ -382,33 +393,10 @@ impl Inner {
         if !fault::is_answered(&error) || fault::is_retry(&error) {
             return Err(error.into_fault());
         }
-        Ok(Err(fault::ddl_fault(error, &leg.table)))
-    }
-
-    /// A leg was refused: every table of the statement stops, since some legs may have run. Their
-    /// states stay under the names they had before it.
-    pub(super) fn stop_all(
-        &self,
-        request: &Request<'_>,
-        plan: &mut Plan,
-        refused: &TableName,
-        refusal: &Fault,
-    ) -> Result<(), Fault> {
-        plan.states.clear();
-        plan.effects.clear();
-        let mut tables: Vec<TableName> = request
-            .stored
-            .keys()
-            .filter(|name| request.tracked(name).is_some())
-            .cloned()
-            .collect();
-        if tables.is_empty() {
-            tables.push(refused.clone());
-        }
-        for table in &tables {
-            self.plan_stop(request, plan, table, refusal)?;
-        }
-        Ok(())
+        Ok(Err(LegRefusal {
+            code: error.server_code().unwrap_or_default(),
+            fault: fault::ddl_fault(error, &leg.table),
+        }))
     }
 
     async fn leg_ran(&self, leg: &Leg, before: &str) -> Result<bool, Fault> {

@@ -17,6 +17,11 @@ pub(super) const NULL_NOT_ALLOWED: u16 = 1048;
 const FOREIGN_KEY_CODES: [u16; 8] = [1216, 1217, 1451, 1452, 1761, 1762, 3008, 6575];
 /// `LOAD DATA LOCAL` switched off: at the server, in older servers, by the client's side.
 const LOCAL_INFILE_OFF: [u16; 3] = [3948, 1148, 4166];
+/// A name that another table's CHECK or foreign key has, and what a foreign key misses in the table
+/// that it refers to, or what one of another table needs.
+const OTHER_TABLE_CODES: [u16; 14] = [
+    1553, 1822, 1824, 1826, 1828, 1829, 1832, 1833, 3730, 3734, 3780, 3822, 6125, 1005,
+];
 /// Trouble of the account or of the whole server, not of one row.
 const SERVER_CODES: [u16; 16] = [
     1021, 1044, 1045, 1114, 1142, 1143, 1205, 1213, 1227, 1290, 1317, 1792, 1836, 3024, 3100, 3101,
@@ -128,6 +133,11 @@ pub(super) fn ddl_fault(error: SessionError, table: &TableName) -> Fault {
     )
     .hint("Change the definition so that the target accepts it, then start the table again.")
     .table(table)
+}
+
+/// True where the server refused a definition for what another table is.
+pub(super) fn is_about_another_table(code: u16) -> bool {
+    OTHER_TABLE_CODES.contains(&code)
 }
 
 /// The server's text without quoted values where the error is known to quote them.

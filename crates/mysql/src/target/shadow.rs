@@ -157,6 +157,10 @@ impl Inner {
             self.make_copy(session, before, &subject).await?;
         }
         if let Some(source) = run.like {
+            if self.source_dialect().copies_check_names() {
+                self.make_alike(session, source, &subject).await?;
+                return self.read_back(&subject, run.subject).await;
+            }
             self.make_copy(session, source, &like).await?;
         }
         apply_session(session, &run.ddl.session, &self.source_version).await?;
@@ -222,6 +226,21 @@ impl Inner {
         let definition = self
             .translate(&table.definition, &table.name, stored.dialect)
             .await?;
+        self.make_from(session, &definition, name).await
+    }
+
+    /// As a `LIKE` of the source would, which keeps the names of CHECKs.
+    async fn make_alike(
+        &self,
+        session: &mut Session,
+        stored: &StoredTable,
+        name: &TableName,
+    ) -> Result<(), ShadowFault> {
+        let table = &stored.state.table;
+        let mut definition = self
+            .translate(&table.definition, &table.name, stored.dialect)
+            .await?;
+        definition.foreign_keys.clear();
         self.make_from(session, &definition, name).await
     }
 

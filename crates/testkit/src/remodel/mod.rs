@@ -163,8 +163,10 @@ impl Remodel {
         let goal = self.definitions() + more;
         let deadline = Instant::now() + PATIENCE;
         while self.definitions() < goal {
-            let ended = self.writers.iter().any(JoinHandle::is_finished);
-            if ended || Instant::now() > deadline {
+            if self.writers.iter().any(JoinHandle::is_finished) {
+                return Err(Failure::new("a writer of the random program has failed"));
+            }
+            if Instant::now() > deadline {
                 return Err(Failure::new("the random program's writers do not get on"));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -289,7 +289,10 @@ fn add_foreign_key(scene: &Scene, random: &mut Random) -> Option<String> {
         .definition;
     let fits = |column: &&&super::picture::Column| column.definition == *definition;
     let plain = child.plain();
-    let column = plain.iter().find(fits)?;
+    // From MySQL 8 on a column cannot refer to itself, which means nothing.
+    let other =
+        |column: &&&super::picture::Column| child.name != parent.name || column.name != *key;
+    let column = plain.iter().filter(other).find(fits)?;
     // Elsewhere its cascades are not in the binlog, which stops the table.
     let rule = if scene.flavour == Flavour::MySql97 {
         random.pick(&[

@@ -1,0 +1,321 @@
+//! Definition changes of which the target would make something else than the source did, or which
+//! it refuses.
+
+use crate::kill_ddl::{AT_COMMIT, kill_at};
+use crate::lanes::{becomes, joined};
+use crate::runner::{Running, Wherry};
+use wherry_testkit::{Flavour, Server, ServerOptions, compare};
+
+const RELOAD: &str = "stream: {refused_ddl: reload}";
+
+async fn server(flavour: Flavour) -> Server {
+    let options = ServerOptions {
+        gtid: false,
+        ..ServerOptions::default()
+    };
+    Server::start(flavour, options).await.expect("a server")
+}
+
+async fn pair(flavour: Flavour) -> (Server, Server) {
+    (server(flavour).await, server(Flavour::MySql97).await)
+}
+
+async fn equal(wherry: &Wherry, source: &Server, target: &Server, running: Running) {
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+    for table in ["divergence", "loss_ledger"] {
+        let count = format!("SELECT COUNT(*) FROM wherry.{table}");
+        let count = target.value(&count).await.expect("a count");
+        assert_eq!(count.as_deref(), Some("0"), "{table}");
+    }
+    compare(&source.url("root"), &target.url("root"), &["shop"])
+        .await
+        .expect("a comparison")
+        .assert_equal();
+}
+
+/// A TIMESTAMP that becomes NOT NULL gets the statement's moment for NULL, also where the `sql_mode`
+/// is strict: of MySQL where it copies the table, of MariaDB always.
+async fn null_becomes_the_moment(flavour: Flavour) {
+    let (source, target) = pair(flavour).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE a (id INT PRIMARY KEY, t TIMESTAMP NULL, u TIMESTAMP(3) NULL);
+             CREATE TABLE b (id INT PRIMARY KEY, t TIMESTAMP NULL);
+             INSERT INTO a VALUES (1, NULL, NULL), (2, '2020-01-01', NULL); INSERT INTO b VALUES (1, NULL)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "SET sql_mode = 'STRICT_ALL_TABLES';
+             ALTER TABLE shop.a MODIFY u TIMESTAMP(3) NOT NULL FIRST, ALGORITHM=COPY;
+             ALTER TABLE shop.a ALGORITHM=COPY, CHANGE t w TIMESTAMP NOT NULL;
+             INSERT INTO shop.b VALUES (2, NULL)",
+        )
+        .await
+        .expect("definition changes");
+    let key = match flavour {
+        Flavour::MariaDb => "SET sql_mode = 'STRICT_ALL_TABLES'",
+        _ => "SET sql_mode = ''",
+    };
+    let key = format!("{key}; ALTER TABLE shop.b DROP PRIMARY KEY, ADD PRIMARY KEY (t, id)");
+    source.sql(&key).await.expect("another key");
+    source
+        .sql("DELETE FROM shop.a WHERE id = 1; UPDATE shop.b SET id = 7 WHERE id = 2")
+        .await
+        .expect("rows");
+    equal(&wherry, &source, &target, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_becomes_the_moment_from_97() {
+    null_becomes_the_moment(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_becomes_the_moment_from_56() {
+    null_becomes_the_moment(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_becomes_the_moment_from_mariadb() {
+    null_becomes_the_moment(Flavour::MariaDb).await;
+}
+
+/// MySQL 5.6 makes parts of keys shorter than it was asked to, and logs what it was asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_56_makes_shorter_arrive_shorter() {
+    let (source, target) = pair(Flavour::MySql56).await;
+    source
+        .sql(
+            "CREATE DATABASE shop DEFAULT CHARACTER SET utf8mb4; USE shop;
+             CREATE TABLE wide (id INT PRIMARY KEY, c VARCHAR(100), d VARCHAR(200) CHARACTER SET latin1, KEY c (c), KEY d (d));
+             CREATE TABLE later (id INT PRIMARY KEY, c VARCHAR(300), b VARBINARY(900));
+             CREATE TABLE calm (id INT PRIMARY KEY, c VARCHAR(300), KEY c (c(20)))",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "USE shop; SET sql_mode = '';
+             ALTER TABLE wide MODIFY c VARCHAR(300);
+             ALTER TABLE wide CONVERT TO CHARACTER SET utf8mb4;
+             CREATE INDEX c ON later (c, id);
+             ALTER TABLE later ADD KEY b (b);
+             CREATE TABLE made (id INT PRIMARY KEY, t TEXT, KEY t (t(700)));
+             ALTER TABLE calm MODIFY c VARCHAR(400);
+             INSERT INTO wide VALUES (1, 'a', 'b'); INSERT INTO later VALUES (1, 'a', 'b');
+             INSERT INTO made VALUES (1, 'a'); INSERT INTO calm VALUES (1, 'a')",
+        )
+        .await
+        .expect("definition changes");
+    for table in ["wide", "later", "made", "calm"] {
+        let row = format!("SELECT COUNT(*) FROM shop.{table}");
+        becomes(&target, &row, "1", &running).await;
+        joined(&target, &format!("shop.{table}"), &running).await;
+    }
+    let reloads = running.said("shop`.`calm` is to be loaded anew");
+    assert_eq!(reloads.len(), 0, "{reloads:?}");
+    equal(&wherry, &source, &target, running).await;
+}
+
+/// What MariaDB does and MySQL refuses, with tables that are loaded anew instead of paused.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_changes_have_their_tables_loaded_anew() {
+    let (source, target) = pair(Flavour::MariaDb).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE sums (id INT PRIMARY KEY, a INT, b INT AS (a + 1) STORED);
+             CREATE TABLE checked (id INT PRIMARY KEY, a INT, CONSTRAINT small CHECK (a < 100));
+             CREATE TABLE calm (id INT PRIMARY KEY);
+             INSERT INTO sums (id, a) VALUES (1, 1); INSERT INTO checked VALUES (1, 1)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]).extra(RELOAD);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "USE shop;
+             ALTER TABLE sums RENAME COLUMN a TO c;
+             ALTER TABLE checked RENAME COLUMN a TO c;
+             INSERT INTO sums (id, c) VALUES (2, 2); INSERT INTO checked VALUES (2, 2); INSERT INTO calm VALUES (2)",
+        )
+        .await
+        .expect("definition changes");
+    for table in ["sums", "checked"] {
+        let row = format!("SELECT COUNT(*) FROM shop.{table} WHERE id = 2");
+        becomes(&target, &row, "1", &running).await;
+        joined(&target, &format!("shop.{table}"), &running).await;
+    }
+    let reloads = running.said("is to be loaded anew");
+    assert_eq!(reloads.len(), 2, "{reloads:?}");
+    equal(&wherry, &source, &target, running).await;
+}
+
+/// The second of two renames is refused, and the runner dies before it has stored what becomes of
+/// both tables. Nothing of them stays under a name that the source does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_list_of_renames_is_loaded_anew_also_after_a_crash() {
+    let (source, target) = pair(Flavour::MariaDb).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; CREATE DATABASE crm; USE shop;
+             CREATE TABLE first (id INT PRIMARY KEY, v INT);
+             CREATE TABLE held (id INT PRIMARY KEY, CONSTRAINT same CHECK (id > 0));
+             CREATE TABLE crm.second (id INT PRIMARY KEY, CONSTRAINT same CHECK (id > 0));
+             INSERT INTO first VALUES (1, 1); INSERT INTO held VALUES (1); INSERT INTO crm.second VALUES (1)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop", "crm"]).extra(RELOAD);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    running.stop();
+    let renames = "RENAME TABLE shop.first TO shop.third, crm.second TO shop.fourth";
+    kill_at(&wherry, &source, &target, AT_COMMIT, renames).await;
+    source
+        .sql("INSERT INTO shop.third VALUES (2, 2); ALTER TABLE shop.fourth DROP CONSTRAINT same; INSERT INTO shop.fourth VALUES (2)")
+        .await
+        .expect("rows");
+    let running = wherry.start(&["run"]);
+    joined(&target, "shop.third", &running).await;
+    joined(&target, "shop.fourth", &running).await;
+    equal(&wherry, &source, &target, running).await;
+}
+
+/// A table that is loaded beside the stream has the name of a CHECK that another table has at the
+/// place where the stream is: that one is loaded anew too, whatever `refused_ddl` says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_a_later_table_holds_stops_nothing() {
+    let (source, target) = pair(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE early (id INT PRIMARY KEY, v INT); CREATE TABLE late (id INT PRIMARY KEY, v INT);
+             CREATE TABLE held (id INT PRIMARY KEY, v INT);
+             INSERT INTO early VALUES (1, 1); INSERT INTO late VALUES (1, 1); INSERT INTO held VALUES (1, 1)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    running.stop();
+    wherry.finish(&["resync", "shop.late"]).expect_code(0);
+    // The lane begins at once and reads `late` as it is by then; the stream comes to the names later.
+    let update = "UPDATE shop.held SET v = v + 1;".repeat(2000);
+    source.sql(&update).await.expect("rows before");
+    source
+        .sql(
+            "USE shop;
+             ALTER TABLE early ADD CONSTRAINT one CHECK (v > 0);
+             ALTER TABLE early DROP CONSTRAINT one;
+             ALTER TABLE late ADD CONSTRAINT one CHECK (v > 0);
+             INSERT INTO early VALUES (2, 0)",
+        )
+        .await
+        .expect("definition changes");
+    let running = wherry.start(&["run"]);
+    becomes(
+        &target,
+        "SELECT COUNT(*) FROM shop.early WHERE id = 2",
+        "1",
+        &running,
+    )
+    .await;
+    joined(&target, "shop.early", &running).await;
+    joined(&target, "shop.late", &running).await;
+    equal(&wherry, &source, &target, running).await;
+}
+
+/// Where MariaDB makes another value of what a column held than MySQL does, the table is loaded anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_converted_as_mariadb_converts_them() {
+    let (source, target) = pair(Flavour::MariaDb).await;
+    source
+        .sql(
+            "SET sql_mode = ''; CREATE DATABASE shop; USE shop;
+             CREATE TABLE moments (id INT PRIMARY KEY, a DATETIME(6), b VARCHAR(40), c INT);
+             CREATE TABLE numbers (id INT PRIMARY KEY, a VARCHAR(9), b INT, c DOUBLE);
+             CREATE TABLE calm (id INT PRIMARY KEY, a INT, b VARCHAR(9), c DATETIME(1));
+             INSERT INTO moments VALUES (1, '2020-12-31 23:59:59.999999', '2020-12-30 10:11:12.5+02:00', 1000058);
+             INSERT INTO numbers VALUES (1, '1.5', 4, 1.5);
+             INSERT INTO calm VALUES (1, 7, 'x', '2020-12-31 23:59:59.9')",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "SET sql_mode = ''; USE shop;
+             ALTER TABLE moments MODIFY a DATETIME, CHANGE b d DATETIME, MODIFY c DATE;
+             ALTER TABLE numbers MODIFY a INT, MODIFY b SET('a', 'b', 'c'), CHANGE c c TIME;
+             ALTER TABLE calm MODIFY a BIGINT, CHANGE b text TEXT, MODIFY c DATETIME(3);
+             ALTER TABLE calm DROP text, ADD d TIME;
+             INSERT INTO calm VALUES (2, 8, NULL, NULL)",
+        )
+        .await
+        .expect("definition changes");
+    becomes(&target, "SELECT COUNT(*) FROM shop.calm", "2", &running).await;
+    for table in ["moments", "numbers"] {
+        joined(&target, &format!("shop.{table}"), &running).await;
+    }
+    let reloads = running.said("is to be loaded anew");
+    assert_eq!(reloads.len(), 2, "{reloads:?}");
+    equal(&wherry, &source, &target, running).await;
+}
+
+/// MySQL gives the CHECKs of a copy names of their own, MariaDB those of the table that was copied.
+async fn checks_of_a_copy(flavour: Flavour) {
+    let (source, target) = pair(flavour).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; CREATE DATABASE crm; USE shop;
+             CREATE TABLE model (id INT PRIMARY KEY, v INT, CONSTRAINT named CHECK (v < 100), KEY v (v))",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop", "crm"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let name = if flavour == Flavour::MariaDb {
+        "named"
+    } else {
+        "model_chk_1"
+    };
+    source
+        .sql(&format!(
+            "CREATE TABLE crm.model LIKE shop.model; INSERT INTO crm.model VALUES (1, 1);
+             ALTER TABLE crm.model DROP CONSTRAINT {name}; INSERT INTO crm.model VALUES (2, 200)"
+        ))
+        .await
+        .expect("definition changes");
+    if flavour != Flavour::MariaDb {
+        let here = "CREATE TABLE shop.copy LIKE shop.model; ALTER TABLE shop.copy DROP CONSTRAINT copy_chk_1; INSERT INTO shop.copy VALUES (1, 100)";
+        source.sql(here).await.expect("a copy beside its model");
+    }
+    equal(&wherry, &source, &target, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_of_a_copy_from_97() {
+    checks_of_a_copy(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_of_a_copy_from_mariadb() {
+    checks_of_a_copy(Flavour::MariaDb).await;
+}
