@@ -224,10 +224,13 @@ impl Import {
             let own = self.operations(place, fields);
             let inherited = || parent.operations.clone().filter(|_| !parent.whole);
             let operations = own.or_else(inherited).map(of_table);
-            self.columns(place, parent, name, &full, fields);
-            if operations.is_some() {
-                let table = full;
-                self.draft.tables.push(TableEntry { table, operations });
+            let columns = self.columns(place, parent, name, &full, fields);
+            if operations.is_some() || columns.is_some() {
+                self.draft.tables.push(TableEntry {
+                    table: full,
+                    operations,
+                    columns,
+                });
             }
         }
         if text(fields, "filter").is_some_and(|filter| !filter.trim().is_empty()) {
@@ -253,16 +256,12 @@ impl Import {
         name: &Name,
         full: &str,
         fields: &Map<String, Value>,
-    ) {
+    ) -> Option<Vec<String>> {
         let Some(Value::Object(columns)) = fields.get("column") else {
-            return;
+            return None;
         };
-        if !is_all(fields) {
-            self.leave(
-                &format!("{place}.column"),
-                "all columns move: only some of them is not part of this converter; see `columns` in docs/task-file.md",
-            );
-        }
+        let mut moving = Vec::new();
+        let mut all_plain = true;
         for (key, value) in columns {
             let place = format!("{place}.column.{key}");
             let Value::Object(fields) = value else {
@@ -279,6 +278,8 @@ impl Import {
             let Some(column) = self.pattern(&place, key, fields) else {
                 continue;
             };
+            all_plain &= column.is_plain && choice(fields) == Choice::White;
+            moving.push(key.clone());
             if let Some(target) = renamed(key, fields) {
                 let before = parent.name.group_count() + name.group_count();
                 let rule = (format!("{full}.{}", column.part()), shifted(target, before));
@@ -286,6 +287,16 @@ impl Import {
             }
             self.rest(&place, fields, &["name", "patternType"]);
         }
+        if is_all(fields) {
+            return None;
+        }
+        if !all_plain || moving.is_empty() {
+            let reason =
+                "all columns move: those that are chosen are not all given by their exact names";
+            self.leave(&format!("{place}.column"), reason);
+            return None;
+        }
+        Some(moving)
     }
 
     /// What the fields say of operations: the words of a task file; `None` where all are carried.

@@ -391,6 +391,16 @@ const CASES: &[(&str, &str, Text)] = &[
             "select: {databases: [a], operations: [all, -rename-table]}\n@stream: {online_ddl: {mode: final-change}}\n",
         ),
     ),
+    (
+        "TRF-010",
+        "stand together",
+        Select("@tables: [{table: shop.a, columns: [id], without: [note]}]"),
+    ),
+    (
+        "TRF-010",
+        "no column would move",
+        Select("@tables: [{table: 'shop.*', columns: []}]"),
+    ),
     // Names.
     (
         "NAM-004",

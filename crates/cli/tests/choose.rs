@@ -179,3 +179,113 @@ async fn selection_holds_from_mysql() {
 async fn selection_holds_from_mariadb() {
     selection_holds_on_every_road(Flavour::MariaDb).await;
 }
+
+/// Precheck items with this code, and whether one of them failed.
+fn items(wherry: &Wherry, code: &str) -> (usize, i32) {
+    let checks = wherry.finish(&["precheck"]);
+    let texts = checks.of_type("check").into_iter().map(ToString::to_string);
+    (
+        texts.filter(|text| text.contains(code)).count(),
+        checks.code,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_means_nothing_is_told_before_anything_is_made() {
+    let source = server(Flavour::MySql97).await;
+    let target = server(Flavour::MySql97).await;
+    let data = "CREATE DATABASE shop; CREATE DATABASE crm;
+        CREATE TABLE shop.item (id INT PRIMARY KEY); CREATE TABLE crm.orders (id INT PRIMARY KEY)";
+    source.sql(data).await.expect("source data");
+    let of =
+        |databases: &[&str], select: &str| Wherry::new(&source, &target, databases).select(select);
+    let nothing = of(&["\"nope_*\""], "policy: fail");
+    assert_eq!(items(&nothing, "SEL-012"), (1, 3));
+    let missing = of(&["shop"], "include: [crm.order]");
+    assert_eq!(items(&missing, "SEL-013"), (1, 3));
+    for idle in [
+        "exclude: [shop.none]",
+        "exclude: [none]",
+        "include: [\"crm.x*\"]",
+        "tables: [{table: \"shop.x*\", policy: keep}]",
+    ] {
+        assert_eq!(items(&of(&["shop"], idle), "SEL-010"), (1, 0), "{idle}");
+    }
+    assert_eq!(
+        items(&of(&["shop", "\"x*\""], "policy: fail"), "SEL-010"),
+        (1, 0)
+    );
+    let idle = of(&["shop"], "mapping: {tables: {\"shop.x*\": \"shop.y{1}\"}}");
+    assert_eq!(items(&idle, "name nothing that the source has now"), (1, 0));
+    let both = of(
+        &["shop"],
+        "include: [crm.orders], mapping: {tables: {\"*.*\": shop.one}}",
+    );
+    assert_eq!(items(&both, "would be one table"), (1, 3));
+    // What a pattern would make of a name must not be a database of the server.
+    source
+        .sql("CREATE DATABASE x_mysql; CREATE TABLE x_mysql.user (id INT PRIMARY KEY)")
+        .await
+        .expect("a table");
+    let dangerous = of(&["\"x_*\""], "mapping: {databases: {\"x_*\": \"{1}\"}}");
+    for command in ["precheck", "load"] {
+        dangerous.finish(&[command]).expect_code(3);
+    }
+    a_table_of_the_task_stays_selected(&source, &target).await;
+}
+
+/// Nobody would see that its changes are missing when it is selected again.
+async fn a_table_of_the_task_stays_selected(source: &Server, target: &Server) {
+    let of = |select: &str| Wherry::new(source, target, &["shop"]).select(select);
+    let plain = of("include: [crm.orders]");
+    plain.finish(&["load"]).expect_code(0);
+    let loaded = names(
+        target,
+        "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+        WHERE TABLE_SCHEMA IN ('shop', 'crm') ORDER BY 1",
+    )
+    .await;
+    assert_eq!(loaded, ["crm.orders", "shop.item"]);
+    for select in [
+        "exclude: [shop.item], include: [crm.orders]",
+        "policy: fail",
+    ] {
+        let ended = of(select).finish(&["load"]).expect_code(2);
+        assert_eq!(ended.error_code(), "SEL-015", "{select}");
+    }
+    plain.finish(&["load"]).expect_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_later_never_takes_the_place_of_another() {
+    let source = server(Flavour::MariaDb).await;
+    let target = server(Flavour::MySql97).await;
+    let data = "CREATE DATABASE shop; CREATE TABLE shop.a_1 (id INT PRIMARY KEY) ENGINE=InnoDB;
+        CREATE TABLE shop.tmp LIKE shop.a_1; INSERT INTO shop.a_1 VALUES (1)";
+    source.sql(data).await.expect("source data");
+    let select = "exclude: [shop.tmp], mapping: {tables: {\"shop.a_*\": shop.same}}";
+    let wherry = Wherry::new(&source, &target, &["shop"]).select(select);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let later =
+        "DELETE FROM shop.a_1; RENAME TABLE shop.tmp TO shop.a_2; INSERT INTO shop.a_2 VALUES (2)";
+    source.sql(later).await.expect("a table that comes in");
+    let stopped = |table: &str, code: &str| {
+        format!(
+            "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = '{table}' AND stopped LIKE '%{code}%'"
+        )
+    };
+    becomes(&target, &stopped("a_2", "SEL-014"), "1", &running).await;
+    let later = "CREATE OR REPLACE TABLE shop.a_3 (id INT PRIMARY KEY) ENGINE=InnoDB; INSERT INTO shop.a_1 VALUES (7)";
+    source.sql(later).await.expect("a table that is made");
+    becomes(
+        &target,
+        "SELECT GROUP_CONCAT(id) FROM shop.same",
+        "7",
+        &running,
+    )
+    .await;
+    becomes(&target, &stopped("a_3", "TGT-043"), "1", &running).await;
+    becomes(&target, &stopped("a_1", "-"), "0", &running).await;
+    running.stop();
+}

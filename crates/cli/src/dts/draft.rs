@@ -19,6 +19,8 @@ pub struct Draft {
 pub struct TableEntry {
     pub table: String,
     pub operations: Option<Vec<String>>,
+    /// The columns that move, where not all of them do.
+    pub columns: Option<Vec<String>>,
 }
 
 /// A name in backticks.
@@ -82,6 +84,10 @@ impl Draft {
             out.push_str(&format!("    - table: {}\n", scalar(&entry.table)));
             if let Some(words) = &entry.operations {
                 out.push_str(&format!("      operations: [{}]\n", words.join(", ")));
+            }
+            if let Some(names) = &entry.columns {
+                let names: Vec<String> = names.iter().map(|name| scalar(name)).collect();
+                out.push_str(&format!("      columns: [{}]\n", names.join(", ")));
             }
         }
     }

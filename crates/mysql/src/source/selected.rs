@@ -96,7 +96,8 @@ pub(super) async fn check(
     databases: &[String],
 ) -> Result<Vec<CheckItem>, Fault> {
     const ID: &str = "source-selection";
-    if selection.is_by_database() && selection.is_exact() && selection.tables.is_empty() {
+    let plain = selection.is_by_database() && selection.exclude.is_empty();
+    if plain && selection.is_exact() && selection.tables.is_empty() {
         return Ok(Vec::new());
     }
     let all = session

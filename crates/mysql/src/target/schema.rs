@@ -129,10 +129,9 @@ impl Inner {
         if self.names.map().await?.is_identity() || self.fingerprint(there).await? == "absent" {
             return Ok(());
         }
-        let Some(task) = self.stored().await? else {
-            return Ok(());
-        };
-        let others = task.tables.iter().map(|state| &state.table);
+        // Those of the lane and those of the stream: either may have the name.
+        let tables = self.every_table().await?;
+        let others = tables.iter().map(|state| &state.table);
         let mut others = others.filter(|other| other.name != table.name);
         match others.find(|other| other.target_name() == there) {
             None => Ok(()),

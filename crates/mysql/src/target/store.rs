@@ -63,17 +63,7 @@ impl Inner {
             View::Stream => self.read_checkpoint().await?,
             View::Lane => None,
         };
-        let rows = match self.read_if_there(&self.state.select_tables()).await? {
-            Some(rows) => rows,
-            // Nobody has claimed the task since lanes came.
-            None => {
-                let sql = self.state.select_tables_without_lanes();
-                self.read_state(&sql).await?
-            }
-        };
-        let tables = (0..rows.rows.len())
-            .map(|row| table_state(&rows, row, [0, 1, 2, 3, 4]))
-            .collect::<Result<_, Fault>>()?;
+        let tables = self.every_table().await?;
         let task = StoredTask {
             phase,
             source_id,
@@ -82,6 +72,21 @@ impl Inner {
             tables,
         };
         self.in_view(task).await.map(Some)
+    }
+
+    /// The tables of the task, whoever loads or follows them.
+    pub(super) async fn every_table(&self) -> Result<Vec<TableState>, Fault> {
+        let rows = match self.read_if_there(&self.state.select_tables()).await? {
+            Some(rows) => rows,
+            // Nobody has claimed the task since lanes came.
+            None => {
+                let sql = self.state.select_tables_without_lanes();
+                self.read_state(&sql).await?
+            }
+        };
+        (0..rows.rows.len())
+            .map(|row| table_state(&rows, row, [0, 1, 2, 3, 4]))
+            .collect()
     }
 
     pub(super) async fn read_checkpoint(&self) -> Result<Option<Checkpoint>, Fault> {
