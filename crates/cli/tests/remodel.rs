@@ -5,6 +5,7 @@
 //! on, and prints every seed with its result and what the program did. `WHERRY_RANDOM_SHOW` prints
 //! each definition change.
 
+use crate::lanes::becomes;
 use crate::runner::{Running, Wherry};
 use crate::seeds;
 use std::collections::BTreeMap;
@@ -154,6 +155,9 @@ async fn kill_and_go_on(
     for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(random.below(2500))).await;
         running.signal("KILL");
+        if shows() {
+            eprintln!("killed: {}", running.stderr());
+        }
         running = wherry.start(&["run"]);
         running.hear("a sign of life", |line| line["type"] == "progress");
     }
@@ -171,6 +175,35 @@ fn is_behind_end(line: &serde_json::Value) -> bool {
     line["phase"] == "stream" && place("end").is_some() && place("position") >= place("end")
 }
 
+fn shows() -> bool {
+    std::env::var_os("WHERRY_RANDOM_SHOW").is_some()
+}
+
+/// Waits until everything is in, and asks Wherry whether both sides are equal. How many tables were
+/// loaded anew.
+async fn settle(wherry: &Wherry, running: Running, source: &Server, target: &Server) -> usize {
+    running.hear("the end of the replay", is_behind_end);
+    // Until then a table that is loaded beside the stream is not compared.
+    let beside = "SELECT COUNT(*) FROM wherry.lane_table";
+    becomes(target, beside, "0", &running).await;
+    let verified = wherry.finish(&["verify"]);
+    let found = texts(target, "SELECT * FROM wherry.divergence").await;
+    if !found.is_empty() && shows() {
+        eprintln!("ran: {}\nverify: {verified:?}", running.stderr());
+    }
+    assert!(found.is_empty(), "divergences: {found:#?}");
+    let lost = losses(source, target).await;
+    assert!(lost.is_empty(), "nothing is lost: {lost:#?}");
+    verified.expect_code(0);
+    let reloads = running.said("is to be loaded anew").len();
+    running.stop();
+    for table in ["divergence", "owed", "ddl_intent"] {
+        let left = texts(target, &format!("SELECT * FROM wherry.{table}")).await;
+        assert!(left.is_empty(), "{table}: {left:?}");
+    }
+    reloads
+}
+
 async fn remodel(plan: Plan) -> String {
     let source = start(plan.flavour, plan.seed).await;
     let target = start(Flavour::MySql97, plan.seed).await;
@@ -179,7 +212,7 @@ async fn remodel(plan: Plan) -> String {
         writers: 4,
         steps_per_second_max: STEPS_PER_SECOND,
         seed: plan.seed,
-        shows: std::env::var_os("WHERRY_RANDOM_SHOW").is_some(),
+        shows: shows(),
     };
     let url = source.url("root");
     Remodel::create(&url, &options).await.expect("tables");
@@ -219,23 +252,11 @@ async fn remodel(plan: Plan) -> String {
     let (kinds, rows) = (program.kinds(), program.rows());
     let definitions = program.definitions();
     program.stop().await.expect("writers end");
-    running.hear("the end of the replay", is_behind_end);
-    let verified = wherry.finish(&["verify"]);
-    let found = texts(&target, "SELECT * FROM wherry.divergence").await;
-    assert!(found.is_empty(), "divergences: {found:#?}");
-    let lost = losses(&source, &target).await;
-    assert!(lost.is_empty(), "nothing is lost: {lost:#?}");
-    verified.expect_code(0);
-    let reloads = running.said("is to be loaded anew").len();
-    running.stop();
+    let reloads = settle(&wherry, running, &source, &target).await;
     let compared = compare_named(&url, &target.url("root"), &REMODEL_DATABASES, &naming)
         .await
         .expect("comparison");
     compared.assert_equal();
-    for table in ["divergence", "owed", "ddl_intent"] {
-        let left = texts(&target, &format!("SELECT * FROM wherry.{table}")).await;
-        assert!(left.is_empty(), "{table}: {left:?}");
-    }
     let done = kinds.values().filter(|[done, _]| *done > 0).count();
     let names = if plan.mapped { "other" } else { "same" };
     format!(
