@@ -44,21 +44,8 @@ const RULES: &str = "tables: [{table: shop.person, without: [SSN]}, \
     {table: shop.orders, columns: [id, note, n]}, {table: shop.bare, without: [secret]}, \
     {table: shop.late, without: [ssn]}], mapping: {columns: {shop.orders.note: remark}}";
 
-async fn columns_stay_behind(flavour: Flavour) {
-    let source = server(flavour).await;
-    let target = server(Flavour::MySql97).await;
-    source.sql(DATA).await.expect("source data");
-    let wherry = Wherry::new(&source, &target, &["shop"])
-        .select(RULES)
-        .extra("cutover: {stop_writes: {command: \"true\"}}");
-    let running = wherry.start(&["run"]);
-    running.hear_strict();
-    assert_columns(&target, "shop.person", "id,name,born").await;
-    assert_columns(&target, "shop.orders", "id,remark,n").await;
-    // Rows alone, with definitions that need no new load.
-    source
-        .sql(
-            "USE shop;
+/// Rows, with definitions that need no new load.
+const CHANGES: &str = "USE shop;
              INSERT INTO person (name, ssn) VALUES ('dee', '4');
              UPDATE person SET ssn = '22' WHERE name = 'bob';
              UPDATE person SET name = 'Cy', ssn = '1' WHERE ssn = '3' AND id = 99;
@@ -75,27 +62,58 @@ async fn columns_stay_behind(flavour: Flavour) {
              ALTER TABLE person ADD COLUMN age INT;
              UPDATE person SET age = 20 WHERE id = 1;
              CREATE TABLE late LIKE person;
-             INSERT INTO late (name, ssn, age) VALUES ('l', 's', 1)",
-        )
-        .await
-        .expect("changes");
+             INSERT INTO late (name, ssn, age) VALUES ('l', 's', 1)";
+
+/// A place that only the source has, and names with another rule.
+const NEW_LOADS: &str = "USE shop;
+             ALTER TABLE person ADD COLUMN x INT DEFAULT 5 AFTER ssn;
+             INSERT INTO person (name, ssn, x) VALUES ('eve', '6', 6);
+             RENAME TABLE orders TO gone_orders, old_orders TO orders;
+             INSERT INTO orders VALUES (101, 'new', 'h', 2);
+             UPDATE gone_orders SET more = 1";
+
+/// What of the source is what of the target.
+const ROWS: [(&str, &str); 5] = [
+    (
+        "SELECT id, name, x, born, age FROM shop.person ORDER BY id",
+        "SELECT * FROM shop.person ORDER BY id",
+    ),
+    (
+        "SELECT id, note, n FROM shop.orders ORDER BY id",
+        "SELECT * FROM shop.orders ORDER BY id",
+    ),
+    (
+        "SELECT * FROM shop.gone_orders ORDER BY id",
+        "SELECT * FROM shop.gone_orders ORDER BY id",
+    ),
+    (
+        "SELECT a, b FROM shop.bare ORDER BY a, b",
+        "SELECT * FROM shop.bare ORDER BY a, b",
+    ),
+    (
+        "SELECT id, name, born, age FROM shop.late ORDER BY id",
+        "SELECT * FROM shop.late ORDER BY id",
+    ),
+];
+
+async fn columns_stay_behind(flavour: Flavour) {
+    let source = server(flavour).await;
+    let target = server(Flavour::MySql97).await;
+    source.sql(DATA).await.expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"])
+        .select(RULES)
+        .extra("cutover: {stop_writes: {command: \"true\"}}");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    assert_columns(&target, "shop.person", "id,name,born").await;
+    assert_columns(&target, "shop.orders", "id,remark,n").await;
+    source.sql(CHANGES).await.expect("changes");
     wherry.finish(&["verify"]).expect_code(0);
     assert_eq!(running.said("beside the stream"), Vec::<String>::new());
     assert_columns(&target, "shop.person", "id,name,born,age").await;
     assert_columns(&target, "shop.late", "id,name,born,age").await;
     assert_columns(&target, "shop.orders", "id,remark,n").await;
-    // A place that only the source has, and names with another rule.
-    source
-        .sql(
-            "USE shop;
-             ALTER TABLE person ADD COLUMN x INT DEFAULT 5 AFTER ssn;
-             INSERT INTO person (name, ssn, x) VALUES ('eve', '6', 6);
-             RENAME TABLE orders TO gone_orders, old_orders TO orders;
-             INSERT INTO orders VALUES (101, 'new', 'h', 2);
-             UPDATE gone_orders SET more = 1",
-        )
-        .await
-        .expect("changes with new loads");
+    source.sql(NEW_LOADS).await.expect("changes with new loads");
     for table in ["shop.person", "shop.orders", "shop.gone_orders"] {
         joined(&target, table, &running).await;
     }
@@ -107,28 +125,7 @@ async fn columns_stay_behind(flavour: Flavour) {
         .expect("changes behind a crash");
     wherry.finish(&["cutover"]).expect_code(0);
     assert_columns(&target, "shop.person", "id,name,x,born,age").await;
-    for (there, here) in [
-        (
-            "SELECT id, name, x, born, age FROM shop.person ORDER BY id",
-            "SELECT * FROM shop.person ORDER BY id",
-        ),
-        (
-            "SELECT id, note, n FROM shop.orders ORDER BY id",
-            "SELECT * FROM shop.orders ORDER BY id",
-        ),
-        (
-            "SELECT * FROM shop.gone_orders ORDER BY id",
-            "SELECT * FROM shop.gone_orders ORDER BY id",
-        ),
-        (
-            "SELECT a, b FROM shop.bare ORDER BY a, b",
-            "SELECT * FROM shop.bare ORDER BY a, b",
-        ),
-        (
-            "SELECT id, name, born, age FROM shop.late ORDER BY id",
-            "SELECT * FROM shop.late ORDER BY id",
-        ),
-    ] {
+    for (there, here) in ROWS {
         assert_same(&source, there, &target, here).await;
     }
     let keys = target
