@@ -164,15 +164,28 @@ async fn kill_and_go_on(
     running
 }
 
-/// True for progress that tells of a stream behind its end, where `verify` can begin. The message
-/// that says so may be followed by another one before it is shown.
-fn is_behind_end(line: &serde_json::Value) -> bool {
-    let place = |name: &str| {
-        let text = line["stream"][name].as_str().unwrap_or_default();
-        let (file, offset) = text.split([' ', ',']).next()?.split_once(':')?;
-        Some((file.to_owned(), offset.parse::<u64>().ok()?))
+/// The end of the source's binlog. No writer writes any more.
+async fn end_of(source: &Server) -> (String, u64) {
+    let rows = match source.rows("SHOW MASTER STATUS").await {
+        Ok(rows) => rows,
+        Err(_) => source
+            .rows("SHOW BINARY LOG STATUS")
+            .await
+            .expect("a place"),
     };
-    line["phase"] == "stream" && place("end").is_some() && place("position") >= place("end")
+    let place: Vec<String> = rows[0].iter().flatten().cloned().collect();
+    (place[0].clone(), place[1].parse().expect("a number"))
+}
+
+/// True for progress that tells of a stream behind `end`, where `verify` can begin. Lines of a
+/// moment when the stream had once caught up before are still heard.
+fn is_behind(line: &serde_json::Value, end: &(String, u64)) -> bool {
+    let text = line["stream"]["position"].as_str().unwrap_or_default();
+    let place = text.split([' ', ',']).next().and_then(|place| {
+        let (file, offset) = place.split_once(':')?;
+        Some((file.to_owned(), offset.parse().ok()?))
+    });
+    line["phase"] == "stream" && place.is_some_and(|place| place >= *end)
 }
 
 fn shows() -> bool {
@@ -182,7 +195,8 @@ fn shows() -> bool {
 /// Waits until everything is in, and asks Wherry whether both sides are equal. How many tables were
 /// loaded anew.
 async fn settle(wherry: &Wherry, running: Running, source: &Server, target: &Server) -> usize {
-    running.hear("the end of the replay", is_behind_end);
+    let end = end_of(source).await;
+    running.hear("the end of the replay", |line| is_behind(line, &end));
     // Until then a table that is loaded beside the stream is not compared.
     let beside = "SELECT COUNT(*) FROM wherry.lane_table";
     becomes(target, beside, "0", &running).await;

@@ -20,6 +20,15 @@ async fn pair(flavour: Flavour) -> (Server, Server) {
     (server(flavour).await, server(Flavour::MySql97).await)
 }
 
+/// Waits until each table has this row and follows the stream.
+async fn arrived(target: &Server, tables: &[&str], id: u32, running: &Running) {
+    for table in tables {
+        let row = format!("SELECT COUNT(*) FROM shop.{table} WHERE id = {id}");
+        becomes(target, &row, "1", running).await;
+        joined(target, &format!("shop.{table}"), running).await;
+    }
+}
+
 async fn equal(wherry: &Wherry, source: &Server, target: &Server, running: Running) {
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
@@ -117,11 +126,7 @@ async fn keys_that_56_makes_shorter_arrive_shorter() {
         )
         .await
         .expect("definition changes");
-    for table in ["wide", "later", "made", "calm"] {
-        let row = format!("SELECT COUNT(*) FROM shop.{table}");
-        becomes(&target, &row, "1", &running).await;
-        joined(&target, &format!("shop.{table}"), &running).await;
-    }
+    arrived(&target, &["wide", "later", "made", "calm"], 1, &running).await;
     let reloads = running.said("`shop`.`calm` is to be loaded anew");
     assert_eq!(reloads.len(), 0, "{reloads:?}");
     equal(&wherry, &source, &target, running).await;
@@ -153,11 +158,7 @@ async fn refused_changes_have_their_tables_loaded_anew() {
         )
         .await
         .expect("definition changes");
-    for table in ["sums", "checked"] {
-        let row = format!("SELECT COUNT(*) FROM shop.{table} WHERE id = 2");
-        becomes(&target, &row, "1", &running).await;
-        joined(&target, &format!("shop.{table}"), &running).await;
-    }
+    arrived(&target, &["sums", "checked"], 2, &running).await;
     let reloads = running.said("is to be loaded anew");
     assert_eq!(reloads.len(), 2, "{reloads:?}");
     equal(&wherry, &source, &target, running).await;

@@ -222,10 +222,7 @@ impl Inner {
         stored: &StoredTable,
         name: &TableName,
     ) -> Result<(), ShadowFault> {
-        let table = &stored.state.table;
-        let definition = self
-            .translate(&table.definition, &table.name, stored.dialect)
-            .await?;
+        let definition = self.in_own_words(stored).await?;
         self.make_from(session, &definition, name).await
     }
 
@@ -236,12 +233,15 @@ impl Inner {
         stored: &StoredTable,
         name: &TableName,
     ) -> Result<(), ShadowFault> {
-        let table = &stored.state.table;
-        let mut definition = self
-            .translate(&table.definition, &table.name, stored.dialect)
-            .await?;
+        let mut definition = self.in_own_words(stored).await?;
         definition.foreign_keys.clear();
         self.make_from(session, &definition, name).await
+    }
+
+    async fn in_own_words(&self, stored: &StoredTable) -> Result<Definition, Fault> {
+        let table = &stored.state.table;
+        self.translate(&table.definition, &table.name, stored.dialect)
+            .await
     }
 
     /// Makes an empty table of this name.
