@@ -78,6 +78,9 @@ async fn null_becomes_the_moment(flavour: Flavour) {
         .sql("DELETE FROM shop.a WHERE id = 1; UPDATE shop.b SET id = 7 WHERE id = 2")
         .await
         .expect("rows");
+    // From MariaDB both are loaded anew.
+    arrived(&target, &["b"], 7, &running).await;
+    joined(&target, "shop.a", &running).await;
     equal(&wherry, &source, &target, running).await;
 }
 
