@@ -16,10 +16,11 @@ use std::time::Duration;
 use wherry_engine::pipe::{Budget, RowReceiver, row_pipe};
 use wherry_engine::ports::{Catalog, Target};
 use wherry_engine::state::{Checkpoint, TableStage, TableState};
-use wherry_model::task::EngineRule;
+use wherry_model::task::{EngineRule, SelectSpec};
 use wherry_model::{Change, ChangeKind, Position, Row, RowBatch, Table, TableName};
 use wherry_mysql::ServerVersion;
 use wherry_mysql::catalog::read_table;
+use wherry_mysql::names::Names;
 use wherry_mysql::session::{Endpoint, Secret, Session, SessionKind};
 use wherry_mysql::target::{MysqlTarget, TargetOptions};
 use wherry_testkit::{Flavour, Server, ServerOptions};
@@ -63,7 +64,12 @@ async fn unclaimed(server: &Server) -> MysqlTarget {
         source_version: version(server).await,
         engine: EngineRule::default(),
     };
-    MysqlTarget::new(endpoint(server), options)
+    let select = SelectSpec {
+        databases: vec!["d".to_owned()],
+        ..SelectSpec::default()
+    };
+    let names = Arc::new(Names::new(&select, endpoint(server)));
+    MysqlTarget::with_names(endpoint(server), options, names)
 }
 
 /// A claimed target whose task is stored, with its first checkpoint.
