@@ -18,9 +18,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// Databases that belong to the server itself; no pattern means them.
-pub const SYSTEM_DATABASES: [&str; 4] =
-    ["mysql", "information_schema", "performance_schema", "sys"];
+const SYSTEM_DATABASES: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
+
+/// True for databases that belong to the server itself. Servers compare these names in any letter case.
+pub fn is_system_database(name: &str) -> bool {
+    SYSTEM_DATABASES
+        .iter()
+        .any(|system| system.eq_ignore_ascii_case(name))
+}
 
 /// What moves.
 #[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
@@ -445,9 +450,8 @@ impl SelectSpec {
 
     /// True for databases of the server and Wherry's own.
     pub fn belongs_to_others(&self, database: &str) -> bool {
-        let own = self.own_databases.iter().map(String::as_str);
-        let mut others = own.chain(SYSTEM_DATABASES);
-        others.any(|other| other.eq_ignore_ascii_case(database))
+        let mut own = self.own_databases.iter();
+        is_system_database(database) || own.any(|own| own.eq_ignore_ascii_case(database))
     }
 
     /// True where this view, routine, trigger or event moves: a trigger with its table, a view as a

@@ -5,7 +5,7 @@ use crate::report::Failure;
 use crate::taskfile::TaskFile;
 use url::Url;
 use wherry_model::Fault;
-use wherry_model::select::SYSTEM_DATABASES;
+use wherry_model::select::is_system_database;
 use wherry_model::task::{EndpointSpec, TaskSpec, TlsMode};
 
 /// Smallest memory that holds one row of 16 MiB in each of its copies beside the program.
@@ -201,7 +201,7 @@ fn check_state_database(spec: &TaskSpec) -> Result<(), Problem> {
     let usable = !name.is_empty()
         && name.len() <= STATE_DATABASE_CHARACTERS_MAX
         && name.chars().all(plain)
-        && !is_system(name);
+        && !is_system_database(name);
     if usable {
         return Ok(());
     }
@@ -216,10 +216,6 @@ fn check_state_database(spec: &TaskSpec) -> Result<(), Problem> {
             "Use 1 to {STATE_DATABASE_CHARACTERS_MAX} letters, digits or `_`, and no system database."
         ),
     ))
-}
-
-pub(super) fn is_system(database: &str) -> bool {
-    SYSTEM_DATABASES.contains(&database.to_ascii_lowercase().as_str())
 }
 
 mod mapping;

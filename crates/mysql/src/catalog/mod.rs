@@ -23,10 +23,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wherry_engine::ports::DatabaseDefinition;
 use wherry_model::{Class, Column, ColumnKind, Exactness, Fault, Key, KeyPart, Table, TableName};
 
-/// Databases that belong to the server itself.
-pub const SYSTEM_DATABASES: [&str; 4] =
-    ["mysql", "sys", "information_schema", "performance_schema"];
-
 /// Names in one `IN` list of a catalog query.
 const NAMES_PER_QUERY: usize = 500;
 

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use wherry_engine::pipe::RowSender;
 use wherry_engine::ports::{Catalog, ChangeStream, ExactSnapshot, RowReader, Source};
 use wherry_engine::state::{Checkpoint, KeyRange};
+use wherry_model::select::is_system_database;
 use wherry_model::task::{SelectSpec, TableRule};
 use wherry_model::{
     Account, AccountChoice, CheckItem, Ddl, Fault, ObjectName, Position, Row, SchemaObject, Table,
@@ -306,12 +307,8 @@ impl Source for MysqlSource {
 }
 
 fn refuse_system_databases(selection: &SelectSpec) -> Result<(), Fault> {
-    let is_system = |name: &&&str| {
-        catalog::SYSTEM_DATABASES
-            .iter()
-            .any(|system| name.eq_ignore_ascii_case(system))
-    };
-    match selection.exact_databases().iter().find(is_system) {
+    let databases = selection.exact_databases();
+    match databases.iter().find(|name| is_system_database(name)) {
         None => Ok(()),
         Some(name) => Err(Fault::input(
             "SRC-014",

@@ -10,11 +10,12 @@ use super::online;
 use super::selected;
 use super::settings::Settings;
 use crate::binlog;
-use crate::catalog::{self, SYSTEM_DATABASES, Scope, Survey};
+use crate::catalog::{self, Scope, Survey};
 use crate::json;
 use crate::session::{DumpRequest, Endpoint, Session, SessionError, SessionKind};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use wherry_model::select::is_system_database;
 use wherry_model::task::SelectSpec;
 use wherry_model::{CheckItem, Fault, Table, TableName};
 
@@ -256,10 +257,7 @@ async fn existing_databases(
     let found = catalog::read_databases(session, meant).await?;
     let mut selected = Vec::new();
     for name in meant {
-        if SYSTEM_DATABASES
-            .iter()
-            .any(|system| name.eq_ignore_ascii_case(system))
-        {
+        if is_system_database(name) {
             items.push(CheckItem::fail(
                 id,
                 format!("SRC-014: database `{name}` belongs to the server itself"),

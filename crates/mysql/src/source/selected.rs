@@ -25,17 +25,20 @@ pub(super) async fn databases(
     let exact = selection.exact_databases().into_iter().map(str::to_owned);
     let mut names: BTreeSet<String> = exact.collect();
     if !selection.is_exact() {
-        let rows = session
-            .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
-            .await?;
-        for row in 0..rows.rows.len() {
-            let name = required(&rows, row, 0)?;
-            if selection.includes_database(&name) {
-                names.insert(name);
-            }
-        }
+        let mut matching = all_databases(session).await?;
+        matching.retain(|name| selection.includes_database(name));
+        names.extend(matching);
     }
     Ok(names.into_iter().collect())
+}
+
+async fn all_databases(session: &mut Session) -> Result<Vec<String>, Fault> {
+    let rows = session
+        .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
+        .await?;
+    (0..rows.rows.len())
+        .map(|row| required(&rows, row, 0))
+        .collect()
 }
 
 /// The databases with all their tables, selected or not.
@@ -100,11 +103,7 @@ pub(super) async fn check(
     if plain && selection.is_exact() && selection.tables.is_empty() {
         return Ok(Vec::new());
     }
-    let all = session
-        .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
-        .await?;
-    let there = (0..all.rows.len()).map(|row| required(&all, row, 0));
-    let there: Vec<String> = there.collect::<Result<_, Fault>>()?;
+    let there = all_databases(session).await?;
     let names = names_of(session, databases).await?;
     let idle = selection.idle(&there, &names);
     if !idle.missing.is_empty() {

@@ -380,7 +380,6 @@ fn capacity(column_type: &str) -> u8 {
     }
 }
 
-/// Columns of the target that an INSERT must name.
 /// Columns without a default that the target has and the table has not.
 async fn required_alone(session: &mut Session, table: &Table) -> Result<Vec<String>, Fault> {
     let mut columns = required_columns(session, table.target_name()).await?;
@@ -392,6 +391,7 @@ fn only_in_target(column: &String) -> String {
     format!("column `{column}` is only in the target and has no default")
 }
 
+/// Columns of the target that an INSERT must name.
 async fn required_columns(session: &mut Session, name: &TableName) -> Result<Vec<String>, Fault> {
     let sql = format!(
         "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA={} AND \

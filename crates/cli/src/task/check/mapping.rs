@@ -1,9 +1,10 @@
 //! Rules of `select.mapping`, as far as they can be judged without a server.
 
+use super::Problem;
 use super::select::bad_expression;
-use super::{Problem, is_system};
 use wherry_model::names::{MappingFault, MappingProblem, problem_of};
 use wherry_model::pattern::{Pattern, TablePattern};
+use wherry_model::select::is_system_database;
 use wherry_model::task::TaskSpec;
 use wherry_model::{NameMap, TableName};
 
@@ -96,7 +97,7 @@ fn check_selected(
 fn check_database(spec: &TaskSpec, part: &str, name: &str) -> Result<(), Problem> {
     let state = &spec.state.database;
     let own = [state.clone(), format!("{state}_shadow")];
-    if is_system(name) || own.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+    if is_system_database(name) || own.iter().any(|own| own.eq_ignore_ascii_case(name)) {
         let shown = name.escape_debug();
         return Err(wrong(
             part,

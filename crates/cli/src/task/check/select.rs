@@ -1,8 +1,9 @@
 //! What `select` says of databases and tables, as far as it can be judged without a server.
 
-use super::{Problem, is_system};
+use super::Problem;
 use std::collections::BTreeSet;
 use wherry_model::pattern::{Pattern, PatternError, TablePattern};
+use wherry_model::select::is_system_database;
 use wherry_model::task::TaskSpec;
 
 const TABLE_FORM: &str = "Write it like shop.orders or shop.log_*, or with regular expressions like /shard_.*/.orders; a name with a point stands in backticks.";
@@ -80,7 +81,7 @@ fn check_owner(spec: &TaskSpec, key: String, pattern: &Pattern) -> Result<(), Pr
         return Ok(());
     };
     let own = name.eq_ignore_ascii_case(&spec.state.database);
-    if !own && !is_system(name) {
+    if !own && !is_system_database(name) {
         return Ok(());
     }
     let what = match own {
