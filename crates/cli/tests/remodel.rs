@@ -6,7 +6,7 @@
 //! each definition change.
 
 use crate::lanes::becomes;
-use crate::runner::{Running, Wherry};
+use crate::runner::{Finished, Running, Wherry};
 use crate::seeds;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -192,6 +192,14 @@ fn shows() -> bool {
     std::env::var_os("WHERRY_RANDOM_SHOW").is_some()
 }
 
+/// What a verification found, without what it found equal.
+fn unequal(verified: &Finished) -> String {
+    let parts = ["schema_differences", "left_out", "mismatches", "unsettled"];
+    let reports = verified.of_type("verify").into_iter();
+    let found = reports.flat_map(|report| parts.map(|part| format!("{part}: {}\n", report[part])));
+    found.collect::<String>() + &verified.error_code()
+}
+
 /// Waits until everything is in, and asks Wherry whether both sides are equal. How many tables were
 /// loaded anew.
 async fn settle(wherry: &Wherry, running: Running, source: &Server, target: &Server) -> usize {
@@ -208,7 +216,7 @@ async fn settle(wherry: &Wherry, running: Running, source: &Server, target: &Ser
     assert!(found.is_empty(), "divergences: {found:#?}");
     let lost = losses(source, target).await;
     assert!(lost.is_empty(), "nothing is lost: {lost:#?}");
-    verified.expect_code(0);
+    assert_eq!(verified.code, 0, "verify: {}", unequal(&verified));
     let reloads = running.said("is to be loaded anew").len();
     running.stop();
     for table in ["divergence", "owed", "ddl_intent"] {
