@@ -102,11 +102,14 @@ fn modify(column: &Column, definition: &str) -> String {
     format!("MODIFY COLUMN `{}` {definition}", column.name)
 }
 
-/// MySQL 5.6 makes a geometry of any value, also one that is none, which later servers refuse:
-/// `docs/limits.md`.
+fn is_shape(column: &Column) -> bool {
+    ["point", "geometry"].contains(&column.kind.as_str())
+}
+
+/// MySQL 5.6 makes a geometry of any value, also one that is none, and both it and MariaDB leave
+/// the column in keys with others: what later servers refuse, see `docs/limits.md`.
 fn makes_a_shape(scene: &Scene, column: &Column, definition: &str) -> bool {
-    let shape = column.kind == "point" || column.kind == "geometry";
-    scene.flavour == Flavour::MySql56 && definition.starts_with("POINT") && !shape
+    scene.flavour != Flavour::MySql97 && definition.starts_with("POINT") && !is_shape(column)
 }
 
 /// Older servers forget NULL in a primary key, which MySQL 8.0 refuses.
@@ -243,10 +246,14 @@ fn swap_columns(scene: &Scene, table: &Table, random: &mut Random) -> Option<Str
             "RENAME COLUMN `{a}` TO `{b}`, RENAME COLUMN `{b}` TO `{a}`"
         ));
     }
-    Some(format!(
-        "CHANGE `{a}` `{b}` {}, CHANGE `{b}` `{a}` {}",
-        one.definition, other.definition
-    ))
+    // A key that the same statement adds is on the column that gets the name.
+    let mixes = scene.flavour != Flavour::MySql97 && is_shape(one) != is_shape(other);
+    (!mixes).then(|| {
+        format!(
+            "CHANGE `{a}` `{b}` {}, CHANGE `{b}` `{a}` {}",
+            one.definition, other.definition
+        )
+    })
 }
 
 /// A key part that most types allow.
@@ -259,9 +266,8 @@ fn part(column: &Column) -> String {
 
 /// Servers differ in what a key on a geometry is.
 fn key_column<'a>(table: &'a Table, random: &mut Random) -> Option<&'a Column> {
-    let shape = |column: &Column| ["point", "geometry"].contains(&column.kind.as_str());
     let column = table.plain_column(random)?;
-    (!shape(column)).then_some(column)
+    (!is_shape(column)).then_some(column)
 }
 
 fn add_index(_: &Scene, table: &Table, random: &mut Random) -> Option<String> {
