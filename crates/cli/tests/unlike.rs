@@ -327,3 +327,47 @@ async fn checks_of_a_copy_from_97() {
 async fn checks_of_a_copy_from_mariadb() {
     checks_of_a_copy(Flavour::MariaDb).await;
 }
+
+/// Servers log such a table by the columns that it got, with backslashes that escape, also where the
+/// session's do not.
+async fn texts_of_a_copy(flavour: Flavour) {
+    let (source, target) = pair(flavour).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE a (id INT PRIMARY KEY, c VARCHAR(9) DEFAULT 'p\\\\q' COMMENT 'x \\\\ y''\\n', e ENUM('m\\\\n','z'));
+             INSERT INTO a VALUES (1, DEFAULT, 1), (2, 'c', 2)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; CREATE TABLE shop.b AS SELECT * FROM shop.a;
+             INSERT INTO shop.b (id, e) VALUES (3, 'm\\n')",
+        )
+        .await
+        .expect("a copy");
+    arrived(&target, &["b"], 3, &running).await;
+    let label = "SELECT GROUP_CONCAT(HEX(e) ORDER BY id) FROM shop.b";
+    let wanted = source.value(label).await.expect("labels");
+    assert_eq!(target.value(label).await.expect("labels"), wanted);
+    equal(&wherry, &source, &target, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_a_copy_from_97() {
+    texts_of_a_copy(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_a_copy_from_56() {
+    texts_of_a_copy(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_a_copy_from_mariadb() {
+    texts_of_a_copy(Flavour::MariaDb).await;
+}

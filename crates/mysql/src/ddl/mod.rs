@@ -54,7 +54,9 @@ pub use object_names::{
 pub use online::{copies_otherwise, moves_values, sets_counter_only};
 pub use refusal::Refusal;
 pub use settle::{Settled, settle};
-pub use sql_mode::{SqlMode, is_strict, sql_mode_at, sql_mode_names};
+pub use sql_mode::{
+    SqlMode, is_strict, is_written_by_server, sql_mode_at, sql_mode_names, with_backslash_escapes,
+};
 pub use statement::{
     Context, Dialect, NameKind, NamedObject, OtherObject, Role, Statement, StatementKind, XaVerb,
     Xid,

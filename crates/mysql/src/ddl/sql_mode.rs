@@ -2,6 +2,18 @@
 
 pub(super) const ANSI_QUOTES: u64 = 1 << 2;
 pub(super) const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+
+/// The same bits with backslashes that escape.
+pub fn with_backslash_escapes(bits: u64) -> u64 {
+    bits & !NO_BACKSLASH_ESCAPES
+}
+
+/// True for a `CREATE TABLE ... SELECT` as servers log it beside its rows: by the columns that it
+/// made. They escape its texts by backslashes whatever the `sql_mode` of the session (seen on 9.7,
+/// 5.6 and MariaDB 10.11, whose own replicas read them otherwise).
+pub fn is_written_by_server(statement: &str, rows_follow: bool) -> bool {
+    rows_follow || statement.trim_end().ends_with(" START TRANSACTION")
+}
 const STRICT_TRANS_TABLES: u64 = 1 << 21;
 const STRICT_ALL_TABLES: u64 = 1 << 22;
 

@@ -15,7 +15,7 @@ use crate::binlog::payload::PayloadReader;
 use crate::binlog::place::{Boundary, Place};
 use crate::binlog::query::QueryEvent;
 use crate::binlog::statement::{Judge, Meaning};
-use crate::ddl::{SavepointVerb, XaVerb, Xid};
+use crate::ddl::{self, SavepointVerb, XaVerb, Xid};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -528,6 +528,11 @@ impl Assembler {
             return Ok(());
         }
         self.passed = false;
+        let by_server = ddl::is_written_by_server(&statement, with_rows);
+        let mut session = self.judge.session_of(query);
+        if by_server {
+            session.sql_mode = session.sql_mode.map(ddl::with_backslash_escapes);
+        }
         self.items.push_back(StreamItem::Ddl(Ddl {
             kind: if with_rows && kind == DdlKind::CreateTable {
                 DdlKind::CreateTableSelect
@@ -537,7 +542,7 @@ impl Assembler {
             statement: self.judge.stored_statement(query, statement)?,
             default_database: self.judge.stored_text(query.database.clone()),
             tables,
-            session: self.judge.session_of(query),
+            session,
             begin,
             end: self.boundary.position().clone(),
         }));
