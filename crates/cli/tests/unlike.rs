@@ -371,3 +371,47 @@ async fn texts_of_a_copy_from_56() {
 async fn texts_of_a_copy_from_mariadb() {
     texts_of_a_copy(Flavour::MariaDb).await;
 }
+
+/// A server that chooses how to add an AUTO_INCREMENT column cannot do it beside two FULLTEXT keys, and
+/// can where it is told to copy the table, as the source was.
+async fn keys_beside_numbers(flavour: Flavour) {
+    let (source, target) = pair(flavour).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE a (id INT PRIMARY KEY, t TEXT, s VARCHAR(50), FULLTEXT KEY t (t), FULLTEXT KEY s (s)) ENGINE=InnoDB;
+             CREATE TABLE b (id INT PRIMARY KEY, t TEXT, s VARCHAR(50)) ENGINE=InnoDB;
+             INSERT INTO a VALUES (1, 'x', 'y'), (2, 'z', 'z'); INSERT INTO b SELECT * FROM a",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "ALTER TABLE shop.a ADD n INT NOT NULL AUTO_INCREMENT, ADD UNIQUE KEY n (n), ALGORITHM=COPY;
+             ALTER TABLE shop.b ADD FULLTEXT KEY t (t), ADD FULLTEXT KEY s (s), ALGORITHM=COPY;
+             INSERT INTO shop.a (id) VALUES (3); INSERT INTO shop.b (id) VALUES (3)",
+        )
+        .await
+        .expect("definition changes");
+    arrived(&target, &["a", "b"], 3, &running).await;
+    assert_eq!(running.said("beside the stream"), Vec::<String>::new());
+    equal(&wherry, &source, &target, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_beside_numbers_from_97() {
+    keys_beside_numbers(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_beside_numbers_from_56() {
+    keys_beside_numbers(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_beside_numbers_from_mariadb() {
+    keys_beside_numbers(Flavour::MariaDb).await;
+}

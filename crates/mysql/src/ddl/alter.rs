@@ -54,6 +54,21 @@ pub fn plain_alter(sql: &str, statement: &Statement) -> Result<AlterNotes, Refus
     Ok(notes)
 }
 
+/// True where a server that chooses by itself may refuse what it does when it is told to copy the
+/// table: several FULLTEXT keys made at once, also by the rebuild for a new AUTO_INCREMENT column
+/// (error 1795, seen on 9.7). What the source was told is not carried.
+pub(super) fn must_copy(sql: &str, statement: &Statement) -> bool {
+    let is_numbered = |clause: Range<usize>| {
+        let tokens = &statement.tokens[clause];
+        let clause = Clause { sql, tokens };
+        clause.is(0, "ADD") && clause.adds_auto_increment()
+    };
+    let fulltext = statement.tokens.iter();
+    let fulltext = fulltext.filter(|token| token.is_word(sql, "FULLTEXT"));
+    statement.kind == StatementKind::AlterTable
+        && (fulltext.count() > 1 || clauses(statement).into_iter().any(is_numbered))
+}
+
 /// True where moments other than that of the statement may be converted from or to its time zone:
 /// values of columns that change, or a moment that is written out as a default.
 pub fn converts_moments(sql: &str, statement: &Statement) -> bool {

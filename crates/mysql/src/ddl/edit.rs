@@ -1,5 +1,6 @@
 //! Rewrites statements in place: what is not edited stays byte by byte.
 
+use super::alter::must_copy;
 use super::lexer::{Token, TokenKind};
 use super::refusal::{OVERLAP, Refusal};
 use super::statement::{NameKind, Statement, StatementKind};
@@ -43,18 +44,25 @@ pub fn carried(
     edits.extend(clause_edits(sql, statement, forgotten));
     edits.extend(translate::edits(sql, statement));
     edits.extend(name_edits(statement, map));
+    if must_copy(sql, statement) {
+        let first = statement.tokens.get(statement.body);
+        edits.extend(first.map(|first| (first.start..first.start, BY_COPY.to_owned())));
+    }
     // Whether the content of a version comment is code was decided by the source.
     let unwrapped = statement.marks.iter();
     edits.extend(unwrapped.map(|mark| (mark.clone(), " ".to_owned())));
     replace(sql, edits)
 }
 
+const BY_COPY: &str = "ALGORITHM=COPY, ";
+
 /// An `ALTER TABLE` that copies the table, whatever the server would choose.
 pub fn by_copy(sql: &str, statement: &Statement) -> String {
     match statement.tokens.get(statement.body) {
         Some(first) if statement.kind == StatementKind::AlterTable => {
             let (head, clauses) = sql.split_at(first.start);
-            format!("{head}ALGORITHM=COPY, {clauses}")
+            let clauses = clauses.strip_prefix(BY_COPY).unwrap_or(clauses);
+            format!("{head}{BY_COPY}{clauses}")
         }
         _ => sql.to_owned(),
     }
