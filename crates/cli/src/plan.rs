@@ -27,6 +27,8 @@ struct PlannedTable {
     target: String,
     selected_by: String,
     named_by: Option<String>,
+    /// Becomes one table with others.
+    merged: bool,
     columns: Vec<PlannedColumn>,
     /// Columns that do not move.
     without: Vec<String>,
@@ -141,6 +143,7 @@ fn planned(table: &Table, select: &SelectSpec, names: &NameMap, rule: EngineRule
         target: plain(table.target_name()),
         selected_by: select.selected_by(name).unwrap_or_default(),
         named_by: names.named_by(name),
+        merged: table.is_merged(),
         columns: moving.map(column).collect(),
         without: staying.map(|column| column.name.clone()).collect(),
         policy: match policy {
@@ -201,9 +204,13 @@ fn table_text(table: &PlannedTable) -> String {
     let mut lines = vec![arrow(&table.source, &table.target)];
     let named = table.named_by.as_ref();
     lines.push(format!(
-        "    selected by {}{}",
+        "    selected by {}{}{}",
         table.selected_by,
-        named.map_or_else(String::new, |rule| format!(", named by {rule}"))
+        named.map_or_else(String::new, |rule| format!(", named by {rule}")),
+        match table.merged {
+            true => ", one table with others (select.merge)",
+            false => "",
+        }
     ));
     let columns = table.columns.iter();
     let columns: Vec<String> = columns.map(|it| arrow(&it.source, &it.target)).collect();

@@ -282,6 +282,13 @@ const CASES: &[(&str, &str, Text)] = &[
         "no regular expression",
         Select("@include: ['log./a']"),
     ),
+    (
+        "SEL-002",
+        "not the name of a table",
+        Select("@merge: [orders]"),
+    ),
+    ("SEL-001", "unclosed", Select("@merge: ['plant./(a/']")),
+    ("CLI-004", "", Select("@merge: plant.orders")),
     ("SEL-001", "unclosed", Select("@include: ['log./[a/']")),
     (
         "SEL-003",

@@ -20,6 +20,7 @@ mod kill_ddl;
 mod kinds;
 mod lanes;
 mod matrix;
+mod merge;
 mod names;
 mod object_names;
 mod objects;

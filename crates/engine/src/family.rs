@@ -1,16 +1,31 @@
-//! The family of exact tables: what happens to one of them happens to all.
+//! Families of exact tables: what happens to one of a family happens to all.
 //!
-//! Rows of a family change by cascades of foreign keys that the source does not log. So its tables
-//! have one start, and where one of them stops the others cannot go on: a cascade would be missing.
+//! Rows of tables that cascades tie together change by foreign keys that the source does not log;
+//! tables that are merged are one table in the target. So the tables of a family have one start, and
+//! where one of them stops the others cannot go on: a cascade, or rows, would be missing.
 
 use crate::policy::stop_table;
 use crate::ports::Target;
 use crate::progress::Board;
 use crate::schema::set_stage;
 use crate::state::{TableStage, TableState};
-use wherry_model::{Class, Fault, Position, TableName};
+use std::collections::BTreeMap;
+use wherry_model::{Class, Family, Fault, Position, Table, TableName};
 
-/// Stops the rest of a family of which a table has stopped; returns what it stopped.
+/// The tables of each family.
+pub(crate) fn families<'s>(
+    tables: impl IntoIterator<Item = &'s TableState>,
+) -> BTreeMap<Family<'s>, Vec<&'s TableState>> {
+    let mut families: BTreeMap<Family<'s>, Vec<&TableState>> = BTreeMap::new();
+    for state in tables {
+        if let Some(family) = state.table.family() {
+            families.entry(family).or_default().push(state);
+        }
+    }
+    families
+}
+
+/// Stops the rest of every family of which a table has stopped; returns what it stopped.
 pub(crate) async fn stop_rest(
     target: &dyn Target,
     board: &Board,
@@ -19,43 +34,43 @@ pub(crate) async fn stop_rest(
     let Some(task) = target.stored().await? else {
         return Ok(Vec::new());
     };
-    let (stopped, going): (Vec<&TableState>, Vec<&TableState>) = task
-        .tables
-        .iter()
-        .filter(|state| state.table.is_cascading())
-        .partition(|state| state.stopped.is_some());
-    let Some(first) = stopped.first() else {
-        return Ok(Vec::new());
-    };
     let mut names = Vec::new();
-    for state in going {
-        let name = &state.table.name;
-        let fault = left_alone(name, &first.table.name);
-        stop_table(target, board, name, &fault, position).await?;
-        names.push(name.clone());
+    for family in families(&task.tables).into_values() {
+        let is_stopped = |state: &&&TableState| state.stopped.is_some();
+        let Some(first) = family.iter().find(is_stopped) else {
+            continue;
+        };
+        for state in family.iter().filter(|state| state.stopped.is_none()) {
+            let fault = left_alone(&state.table, &first.table.name);
+            stop_table(target, board, &state.table.name, &fault, position).await?;
+            names.push(state.table.name.clone());
+        }
     }
     Ok(names)
 }
 
-fn left_alone(table: &TableName, stopped: &TableName) -> Fault {
+fn left_alone(table: &Table, stopped: &TableName) -> Fault {
+    let name = &table.name;
+    let tie = match table.family() {
+        Some(Family::Merged(target)) => format!("becomes {target} together with"),
+        _ => "is tied by foreign keys to".to_owned(),
+    };
     Fault::new(
         "LOAD-006",
         Class::Operator,
-        format!("table {table} is tied by foreign keys to table {stopped}, which has stopped"),
+        format!("table {name} {tie} table {stopped}, which has stopped"),
     )
     .hint("Remove the cause at that table, then load these tables anew with `wherry resync`.")
-    .table(table)
+    .table(name)
 }
 
-/// The tables of the family that must be loaded together: all of them, once one is not copied.
-pub(crate) fn to_load(tables: &[TableState]) -> Vec<TableState> {
-    let family: Vec<TableState> = tables
-        .iter()
-        .filter(|state| state.table.is_cascading() && state.stopped.is_none())
-        .cloned()
-        .collect();
-    let copied = family.iter().all(|state| state.stage >= TableStage::Copied);
-    if copied { Vec::new() } else { family }
+/// The families that must be loaded: each as a whole, once a table of it is not copied.
+pub(crate) fn to_load(tables: &[TableState]) -> Vec<Vec<TableState>> {
+    let going = tables.iter().filter(|state| state.stopped.is_none());
+    let open = families(going).into_values();
+    open.filter(|family| family.iter().any(|state| state.stage < TableStage::Copied))
+        .map(|family| family.into_iter().cloned().collect())
+        .collect()
 }
 
 /// Adds the foreign keys of a family that is loaded: its changes need them.

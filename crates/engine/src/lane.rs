@@ -13,18 +13,19 @@ mod work;
 pub use choice::choose;
 pub use resync::{resync, retry};
 
+use crate::family::families;
 use crate::plan::Plan;
 use crate::policy::{CANCELLED, stop_table};
 use crate::ports::Target;
 use crate::progress::Board;
-use crate::state::{Checkpoint, TableState};
+use crate::state::{Checkpoint, StoredTask, TableState};
 use crate::stream::{Stream, drops_database_of};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use wherry_model::{Class, Ddl, DdlKind, Fault, Operation, Position, TableName};
+use wherry_model::{Class, Ddl, DdlKind, Family, Fault, Operation, Position, TableName};
 use work::Work;
 
 /// How long the main stream stands still for a lane that reads on to its place.
@@ -170,9 +171,12 @@ impl Lanes {
         let Some(task) = self.work.main.stored().await? else {
             return Ok(false);
         };
+        // A table that comes to a merge has all of it loaded anew.
+        let merged = self.work.selection.merges_any(&ddl.tables);
         Ok(task.tables.iter().any(|state| {
             let name = &state.table.name;
-            state.lane.is_some() && (drops_database_of(ddl, name) || ddl.tables.contains(name))
+            let moves = drops_database_of(ddl, name) || ddl.tables.contains(name);
+            state.lane.is_some() && (moves || (merged && state.table.is_merged()))
         }))
     }
 
@@ -294,21 +298,59 @@ pub(crate) async fn stop_torn_family(
     if family.iter().all(|name| is_here(name)) {
         return Ok(());
     }
-    let words = family
-        .iter()
-        .map(|name| format!("{}.{}", name.database, name.table))
-        .collect::<Vec<_>>()
-        .join(" ");
     for state in states.iter().filter(|state| state.table.is_cascading()) {
-        let name = &state.table.name;
-        let fault = Fault::operator(
-            "LAN-001",
-            format!("table {name} is tied to others by foreign keys whose cascades the source does not log"),
-        )
-        .hint(format!("Load these tables anew together: `wherry resync {words}`."))
-        .table(name);
-        stop_table(target, board, name, &fault, &state.start).await?;
+        let tie = "is tied to others by foreign keys whose cascades the source does not log";
+        let fault = torn(&state.table.name, tie, &family);
+        stop_table(target, board, &state.table.name, &fault, &state.start).await?;
     }
     states.retain(|state| !state.table.is_cascading());
     Ok(())
+}
+
+/// Stops the tables of a merge of which the lane does not have every table that the task knows and
+/// the source has, and takes them out of `states`: their rows would go.
+pub(crate) async fn stop_torn_merges(
+    target: &dyn Target,
+    board: &Board,
+    plan: &Plan,
+    task: &StoredTask,
+    states: &mut Vec<TableState>,
+) -> Result<(), Fault> {
+    let is_at_source = |name: &TableName| {
+        let mut planned = plan.catalog.tables.iter();
+        planned.any(|it| it.name == *name) || plan.catalog.refusal(name).is_some()
+    };
+    let mut stopped: Vec<TableName> = Vec::new();
+    for (family, known) in families(&task.tables) {
+        let mine = |state: &&TableState| state.table.family() == Some(family);
+        let here: Vec<&TableState> = states.iter().filter(mine).collect();
+        let missing = known.iter().map(|state| &state.table.name);
+        let mut missing = missing
+            .filter(|name| is_at_source(name) && !here.iter().any(|it| it.table.name == **name));
+        let is_merge = matches!(family, Family::Merged(_));
+        if !is_merge || here.is_empty() || missing.next().is_none() {
+            continue;
+        }
+        let names: Vec<&TableName> = known.iter().map(|state| &state.table.name).collect();
+        for state in here {
+            let fault = torn(&state.table.name, "becomes one table with others", &names);
+            stop_table(target, board, &state.table.name, &fault, &state.start).await?;
+            stopped.push(state.table.name.clone());
+        }
+    }
+    states.retain(|state| !stopped.contains(&state.table.name));
+    Ok(())
+}
+
+fn torn(table: &TableName, tie: &str, family: &[&TableName]) -> Fault {
+    let words: Vec<String> = family
+        .iter()
+        .map(|name| format!("{}.{}", name.database, name.table))
+        .collect();
+    Fault::operator("LAN-001", format!("table {table} {tie}"))
+        .hint(format!(
+            "Load these tables anew together: `wherry resync {}`.",
+            words.join(" ")
+        ))
+        .table(table)
 }

@@ -40,4 +40,4 @@ pub use position::Position;
 pub use row::{Row, RowBatch, RowWriter};
 pub use rule_change::RuleChange;
 pub use shape::Shape;
-pub use table::{Adopted, Apart, Column, ColumnKind, Exactness, Key, KeyPart, Table};
+pub use table::{Adopted, Apart, Column, ColumnKind, Exactness, Family, Key, KeyPart, Table};

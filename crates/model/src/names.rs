@@ -8,7 +8,7 @@ use crate::name::TableName;
 use crate::pattern::{Pattern, PatternError, TablePattern, Template};
 use crate::select::{Capitalization, SelectSpec, TableRule};
 use crate::shape::Shape;
-use crate::table::Table;
+use crate::table::{Exactness, Table};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Names of the source by the names of the target. An explicit rule wins over the capitalization;
@@ -243,6 +243,7 @@ impl NameMap {
             || !self.database_patterns.is_empty()
             || !self.table_patterns.is_empty()
             || !self.column_patterns.is_empty()
+            || !self.select.merge.is_empty()
     }
 
     pub fn database(&self, name: &str) -> String {
@@ -277,6 +278,17 @@ impl NameMap {
             name.push(' ');
         }
         name
+    }
+
+    /// True where this table becomes one with others.
+    pub fn is_merged(&self, name: &TableName) -> bool {
+        self.selects(&name.database) && self.select.merges(&self.table(name))
+    }
+
+    /// The tables of the source that become one with others, as far as they are known.
+    pub fn merged(&self) -> impl Iterator<Item = TableName> + '_ {
+        let known = self.known.tables.keys().chain(self.tables.keys());
+        known.filter(|name| self.is_merged(name)).cloned()
     }
 
     /// What a rule says of this table.
@@ -389,6 +401,7 @@ impl NameMap {
             && self.table_letters == Letters::AsSource
             && self.column_letters == Letters::AsSource
             && !self.select.tables.iter().any(TableRule::shapes)
+            && self.select.merge.is_empty()
     }
 
     /// The rule of a table of which not everything moves.
@@ -499,6 +512,11 @@ impl NameMap {
         table.in_target = (target != table.name).then(|| Box::new(target));
         let rule = self.shaping_rule(&table.name);
         table.shape = rule.and_then(|rule| Shape::of(rule, table));
+        match (self.is_merged(&table.name), table.exactness) {
+            (true, Exactness::Keyed | Exactness::Keyless) => table.exactness = Exactness::Merged,
+            (false, Exactness::Merged) => table.exactness = Exactness::Keyed,
+            _ => {}
+        }
         if let Some(shape) = &table.shape {
             let moves = |part: &crate::KeyPart| !shape.left_out.contains(&part.column);
             table.keys.retain(|key| key.parts.iter().all(moves));

@@ -5,6 +5,7 @@
 //! patterns the later one. `exclude` wins over everything. Read on in `pattern` and `names`.
 
 use crate::name::TableName;
+use crate::names::NameMap;
 use crate::object::{ObjectKind, SchemaObject};
 use crate::online::OnlineTables;
 use crate::operation::{Operation, Operations};
@@ -47,6 +48,8 @@ pub struct SelectSpec {
     pub tables: Vec<TableRule>,
     /// Other names in the target.
     pub mapping: MappingSpec,
+    /// Tables of the target that several tables of the source go to.
+    pub merge: Vec<String>,
     /// Letters of names in the target that no mapping gives.
     pub capitalization: Capitalization,
     /// Tables of online-DDL tools, as `stream.online_ddl` says.
@@ -85,6 +88,9 @@ pub(crate) struct SelectFile {
     /// Other names in the target.
     #[serde(default)]
     mapping: MappingSpec,
+    /// Tables of the target that several tables of the source go to.
+    #[serde(default)]
+    merge: Vec<String>,
     /// Letters of names in the target that no mapping gives.
     #[serde(default)]
     capitalization: Capitalization,
@@ -112,6 +118,7 @@ impl From<SelectFile> for SelectSpec {
             database_rules,
             tables: file.tables,
             mapping: file.mapping,
+            merge: file.merge,
             capitalization: file.capitalization,
             ..SelectSpec::default()
         }
@@ -308,6 +315,7 @@ struct Patterns {
     /// In the order of `database_rules` and `tables`.
     database_rules: Vec<Pattern>,
     tables: Vec<TablePattern>,
+    merge: Vec<TablePattern>,
 }
 
 impl Patterns {
@@ -334,6 +342,7 @@ impl Patterns {
                 .iter()
                 .map(|rule| table(&rule.table))
                 .collect(),
+            merge: select.merge.iter().map(table).collect(),
         }
     }
 }
@@ -417,6 +426,22 @@ impl SelectSpec {
         let selected =
             |pattern: &Pattern| pattern.matches(database) && self.may_mean(pattern, database);
         self.patterns().databases.iter().any(selected) && !self.excludes(database)
+    }
+
+    /// True where several tables of the source may become this table of the target.
+    pub fn merges(&self, target: &TableName) -> bool {
+        let merge = &self.patterns().merge;
+        merge.iter().any(|pattern| pattern.matches(target))
+    }
+
+    /// As `merges`, for any of these tables of the source.
+    pub fn merges_any(&self, tables: &[TableName]) -> bool {
+        if self.merge.is_empty() {
+            return false;
+        }
+        // What cannot be resolved was refused before; the letters of the target do not matter here.
+        let names = NameMap::new(self, false);
+        names.is_ok_and(|names| tables.iter().any(|table| names.is_merged(table)))
     }
 
     /// The entry of `databases` that selects this database, as the user wrote it.

@@ -132,6 +132,20 @@ impl Table {
         self.exactness == Exactness::Cascading
     }
 
+    /// One of the tables that become one table in the target.
+    pub fn is_merged(&self) -> bool {
+        self.exactness == Exactness::Merged
+    }
+
+    /// The tables that are loaded, stopped and loaded anew together with this one.
+    pub fn family(&self) -> Option<Family<'_>> {
+        match self.exactness {
+            Exactness::Keyed | Exactness::Keyless => None,
+            Exactness::Cascading => Some(Family::Cascades),
+            Exactness::Merged => Some(Family::Merged(self.target_name())),
+        }
+    }
+
     /// False where a change is visible at the source before it is in the binlog, and stays there
     /// when its transaction is rolled back.
     pub fn is_transactional(&self) -> bool {
@@ -153,6 +167,18 @@ pub enum Exactness {
     /// Tied to other tables by foreign keys whose cascades the source does not log, directly or
     /// through others. All such tables of a task are one family, with one start: an exact table.
     Cascading,
+    /// One of several tables that become one in the target (`select.merge`): an exact table,
+    /// because a row that meets another one there must never take its place.
+    Merged,
+}
+
+/// Tables with one start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family<'t> {
+    /// A task has one at most.
+    Cascades,
+    /// Those that become this table of the target.
+    Merged(&'t TableName),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

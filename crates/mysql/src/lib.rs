@@ -11,6 +11,7 @@ pub mod flavour;
 mod json;
 pub mod literal;
 mod member;
+mod merge;
 pub mod names;
 pub mod object;
 pub mod reader;

@@ -51,7 +51,7 @@ pub(crate) fn items(refused: &[Fault]) -> Vec<CheckItem> {
 }
 
 fn is_ours(fault: &Fault) -> bool {
-    ["TRF-", "FLT-"]
+    ["TRF-", "FLT-", "MRG-"]
         .iter()
         .any(|area| fault.code.starts_with(area))
 }

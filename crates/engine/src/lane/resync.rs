@@ -91,17 +91,18 @@ fn chosen(
 ) -> Result<Vec<TableState>, Fault> {
     let task = streaming(stored)?;
     let start = task.checkpoint.as_ref().ok_or_else(not_streaming)?;
-    let mut with_family = false;
+    let mut families = Vec::new();
     for name in names {
         let state = task.tables.iter().find(|state| state.table.name == *name);
         let state = state.ok_or_else(|| unknown(selection, name))?;
         if state.table.is_kept() {
             return Err(kept(name));
         }
-        with_family |= state.table.is_cascading();
+        families.extend(state.table.family());
     }
     let is_chosen = |state: &&TableState| {
-        names.contains(&state.table.name) || (with_family && state.table.is_cascading())
+        let family = state.table.family();
+        names.contains(&state.table.name) || family.is_some_and(|family| families.contains(&family))
     };
     let marked = |state: &TableState| {
         let mut marked = state.clone();

@@ -3,7 +3,7 @@
 //! Writes only by the lane's view of the target, except that it opens the lane. Every step may be
 //! cut off anywhere and goes on, or begins again, from what is stored.
 
-use super::{LaneEnd, LaneOptions, stop_refused, stop_torn_family};
+use super::{LaneEnd, LaneOptions, stop_refused, stop_torn_family, stop_torn_merges};
 use crate::load::Load;
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
@@ -142,6 +142,7 @@ impl Work {
             return Ok(Some(waiting));
         }
         stop_torn_family(self.main.as_ref(), &self.board, &plan, &mut states).await?;
+        stop_torn_merges(self.main.as_ref(), &self.board, &plan, task, &mut states).await?;
         self.main.adopt(&self.selection, &mut states).await?;
         if states.is_empty() {
             return Ok(None);

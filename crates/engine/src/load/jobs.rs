@@ -1,6 +1,6 @@
 //! One round of the load: a queue of jobs, worked off by a bounded number of hands.
 //!
-//! A job is one chunk of a keyed table, the whole of an exact table, or the whole family. Whoever finishes the last
+//! A job is one chunk of a keyed table, the whole of an exact table, or a whole family. Whoever finishes the last
 //! chunk of a table adds its deferred indexes.
 
 use super::chunker::{Cutter, SizeSeen};
@@ -49,10 +49,12 @@ pub(super) async fn round(
         .filter(|state| needs_load(state))
         .cloned()
         .collect();
-    let family = family::to_load(tables);
-    if !family.is_empty() {
-        waiting.retain(|state| !state.table.is_cascading());
-    }
+    let families = family::to_load(tables);
+    let in_family = |state: &TableState| {
+        let mut members = families.iter().flatten();
+        members.any(|member| member.table.name == state.table.name)
+    };
+    waiting.retain(|state| !in_family(state));
     waiting.sort_by_key(|state| std::cmp::Reverse(state.table.byte_count_estimate));
     let (sender, receiver) = mpsc::channel(JOB_QUEUE_COUNT_MAX);
     let shared = Arc::new(Shared {
@@ -65,7 +67,7 @@ pub(super) async fn round(
         hands.spawn(work(Arc::clone(&shared)));
     }
     let feeder = Arc::clone(&shared);
-    hands.spawn(async move { feeder.feed(family, waiting, sender).await });
+    hands.spawn(async move { feeder.feed(families, waiting, sender).await });
     let finished = async {
         while let Some(joined) = hands.join_next().await {
             joined
@@ -141,12 +143,12 @@ impl Shared {
 
     async fn feed(
         &self,
-        family: Vec<TableState>,
+        families: Vec<Vec<TableState>>,
         waiting: Vec<TableState>,
         sender: mpsc::Sender<Job>,
     ) -> Result<(), Fault> {
-        if !family.is_empty() {
-            let _ = sender.send(Job::Exact { states: family }).await;
+        for states in families {
+            let _ = sender.send(Job::Exact { states }).await;
         }
         for state in waiting {
             let name = state.table.name.clone();

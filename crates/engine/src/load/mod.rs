@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Class, Ddl, Fault, Position, TableName};
+use wherry_model::{Class, Ddl, Family, Fault, Position, TableName};
 
 /// Rounds before a source whose definitions never rest fails the load.
 const LOAD_ROUND_COUNT_MAX: usize = 50;
@@ -201,11 +201,18 @@ impl Load {
                 (Some(_), None) => false,
             }
         };
-        let family_is_fresh = states
-            .iter()
-            .any(|state| state.table.is_cascading() && is_fresh(state));
+        let has = |old: &&TableState| {
+            let mut there = states.iter();
+            there.any(|state| state.table.name == old.table.name)
+        };
+        let fresh_or_gone = states.iter().filter(|state| is_fresh(state));
+        let fresh_or_gone = fresh_or_gone.chain(tables.iter().filter(|old| !has(old)));
+        let fresh_families: Vec<Family<'_>> = fresh_or_gone
+            .filter_map(|state| state.table.family())
+            .collect();
         for mut state in states.iter().cloned() {
-            let with_family = family_is_fresh && state.table.is_cascading();
+            let family = state.table.family();
+            let with_family = family.is_some_and(|family| fresh_families.contains(&family));
             if !with_family && !is_fresh(&state) {
                 continue;
             }

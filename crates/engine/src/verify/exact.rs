@@ -10,7 +10,7 @@ use super::hash::SetHash;
 use super::report::{Mismatch, MismatchKind, TableReport};
 use super::watch::{Seen, each_change};
 use crate::pipe::carry;
-use crate::state::TableState;
+use crate::state::{StoredTask, TableState};
 use wherry_model::{Fault, Position, Row, Table};
 
 /// Comparisons of a family's table before its writers count as never pausing.
@@ -61,7 +61,9 @@ impl Verify {
         report: &mut TableReport,
     ) -> Result<Compared, Fault> {
         let table = &state.table;
-        let (mut source, source_at) = self.exact_source(table).await?;
+        let task = self.ready_task().await?;
+        let parts = parts(&task, state);
+        let (mut source, source_at) = self.exact_source(&parts).await?;
         report.rows = source.rows;
         report.bytes = source.bytes;
         if !self.wait_until_passed(&source_at).await? {
@@ -74,7 +76,7 @@ impl Verify {
         each_change(
             self.source.as_ref(),
             &self.selection,
-            &self.relatives(state).await?,
+            &relatives(&task, state),
             (&source_at, &target_at),
             |seen| match seen {
                 Seen::Change { change, .. } if change.table.is_cascading() => cascaded = true,
@@ -86,7 +88,9 @@ impl Verify {
                         source.add(after.encoded());
                     }
                 }
-                Seen::Redefined(name) => redefined |= *name == table.name,
+                Seen::Redefined(name) => {
+                    redefined |= parts.iter().any(|part| part.table.name == *name);
+                }
             },
         )
         .await?;
@@ -104,27 +108,23 @@ impl Verify {
         })
     }
 
-    /// The tables whose changes may change rows of this one.
-    async fn relatives(&self, state: &TableState) -> Result<Vec<TableState>, Fault> {
-        if !state.table.is_cascading() {
-            return Ok(vec![state.clone()]);
-        }
-        let task = self.ready_task().await?;
-        let family = |state: &&TableState| state.table.is_cascading();
-        Ok(super::live(&task).filter(family).cloned().collect())
-    }
-
-    async fn exact_source(&self, table: &Table) -> Result<(SetHash, Position), Fault> {
-        let tables = std::slice::from_ref(table);
-        let mut snapshot = self.source.exact_snapshot(tables).await?;
+    /// The rows of all parts together, and where they stand.
+    async fn exact_source(&self, parts: &[TableState]) -> Result<(SetHash, Position), Fault> {
+        let tables: Vec<Table> = parts.iter().map(|part| part.table.clone()).collect();
+        let mut snapshot = self.source.exact_snapshot(&tables).await?;
         let position = snapshot.position().clone();
-        let hash = carry(
-            &self.budget,
-            |sender| async move { snapshot.read_all(table, &sender).await },
-            hash_rows,
-        )
-        .await?;
-        Ok((hash, position))
+        let mut sum = SetHash::default();
+        for table in &tables {
+            let snapshot = &mut *snapshot;
+            let hash = carry(
+                &self.budget,
+                |sender| async move { snapshot.read_all(table, &sender).await },
+                hash_rows,
+            )
+            .await?;
+            sum.join(hash);
+        }
+        Ok((sum, position))
     }
 
     async fn exact_target(&self, table: &Table) -> Result<(SetHash, Position), Fault> {
@@ -142,4 +142,23 @@ impl Verify {
         let checkpoint = checkpoint.ok_or_else(|| super::unknown_table(&table.name))?;
         Ok((hash, checkpoint.applied_to))
     }
+}
+
+/// The tables of the source whose rows together are this table of the target.
+pub(super) fn parts(task: &StoredTask, state: &TableState) -> Vec<TableState> {
+    if !state.table.is_merged() {
+        return vec![state.clone()];
+    }
+    let family = state.table.family();
+    let is_part = |other: &&TableState| other.table.family() == family;
+    super::live(task).filter(is_part).cloned().collect()
+}
+
+/// The tables whose changes may change rows of this one.
+fn relatives(task: &StoredTask, state: &TableState) -> Vec<TableState> {
+    if !state.table.is_cascading() {
+        return parts(task, state);
+    }
+    let family = |state: &&TableState| state.table.is_cascading();
+    super::live(task).filter(family).cloned().collect()
 }

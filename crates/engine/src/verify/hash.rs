@@ -19,6 +19,13 @@ impl SetHash {
         self.sum = self.sum.wrapping_add(xxh3_128(encoded));
     }
 
+    /// Takes in another set, with what both have twice.
+    pub(super) fn join(&mut self, other: SetHash) {
+        self.rows = self.rows.wrapping_add(other.rows);
+        self.bytes = self.bytes.wrapping_add(other.bytes);
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
     pub(super) fn remove(&mut self, encoded: &[u8]) {
         self.rows = self.rows.wrapping_sub(1);
         self.bytes = self.bytes.wrapping_sub(encoded.len() as u64);

@@ -64,6 +64,9 @@ impl Verify {
                 report.left_out.push((state.table.name.clone(), reason));
                 continue;
             }
+            if !leads(&task, state) {
+                continue;
+            }
             self.board
                 .message(format!("verifying {}", state.table.name));
             report.tables.push(self.table(state).await?);
@@ -80,8 +83,10 @@ impl Verify {
         let tables: Vec<TableState> = live(&task).cloned().collect();
         let changed =
             changed_keys(self.source.as_ref(), &self.selection, &tables, from, to).await?;
-        for state in live(&task) {
-            let Some(keys) = changed.of(&state.table.name) else {
+        for state in live(&task).filter(|state| leads(&task, state)) {
+            let parts = exact::parts(&task, state);
+            let mut changed_parts = parts.iter().filter_map(|part| changed.of(&part.table.name));
+            let Some(keys) = changed_parts.next() else {
                 continue;
             };
             let table_report = match keys {
@@ -195,6 +200,11 @@ fn unreadable(task: &StoredTask, refused: &[Fault]) -> Vec<SchemaDifference> {
         .filter(followed)
         .filter_map(difference)
         .collect()
+}
+
+/// True for a table that is compared by itself, and for the first of those that become one table.
+fn leads(task: &StoredTask, state: &TableState) -> bool {
+    !state.table.is_merged() || exact::parts(task, state)[0].table.name == state.table.name
 }
 
 fn live(task: &StoredTask) -> impl Iterator<Item = &TableState> {

@@ -16,6 +16,7 @@ mod settings;
 
 use crate::binlog::{self, MysqlStream, StreamOptions};
 use crate::catalog::{self, Scope};
+use crate::merge;
 use crate::names::Names;
 use crate::object::{broken_view, read_objects};
 use crate::reader::TableReader;
@@ -171,6 +172,8 @@ impl Source for MysqlSource {
         let (mut tables, mut refused) = catalog::carried(found, dialect, logged, &is_selected)?;
         self.names.apply(&mut tables).await?;
         shape::refuse(&mut tables, &mut refused);
+        let names = self.names.map().await?;
+        merge::refuse(&mut tables, &mut refused, selection, &names, dialect);
         Ok(Catalog {
             databases,
             tables,

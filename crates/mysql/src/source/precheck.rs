@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use wherry_model::select::is_system_database;
 use wherry_model::task::SelectSpec;
-use wherry_model::{CheckItem, Fault, Table, TableName};
+use wherry_model::{CheckItem, Exactness, Fault, Table, TableName};
 
 const MISSING_DATABASE: &str = "SRC-015";
 const NO_DATABASE: &str = "SEL-012";
@@ -406,8 +406,9 @@ fn exact_groups(tables: &[Table]) -> Vec<String> {
     };
     [
         group("tables without a key", &|table| {
-            table.is_exact() && !table.is_cascading()
+            table.exactness == Exactness::Keyless
         }),
+        group("tables that become one with others", &Table::is_merged),
         group("tables tied by cascades that are not logged", &|table| {
             table.is_cascading()
         }),

@@ -11,6 +11,7 @@ use super::shadow::{ShadowFault, apply_session};
 use crate::catalog::read_databases;
 use crate::ddl::{StatementKind, database_options};
 use crate::session::{Session, SessionKind};
+use std::collections::BTreeSet;
 use wherry_engine::ports::{DatabaseDefinition, DdlEffect};
 use wherry_engine::state::TableState;
 use wherry_model::name::quote;
@@ -192,14 +193,8 @@ impl Inner {
             self.plan_stop(request, &mut plan, &state.table.name, &refusal)?;
         }
         let tables: Vec<TableName> = made.into_iter().map(|state| state.table.name).collect();
-        for table in &tables {
-            let stored = self.stored_table(table).await?;
-            if stored.is_some_and(|stored| stored.made || stored.state.lane.is_none()) {
-                plan.legs.push(drop_leg(request, table));
-            }
-            plan.states.extend(self.state.forget_table(table));
-            plan.effects.push(DdlEffect::Gone(table.clone()));
-        }
+        self.plan_gone_with_database(request, &mut plan, database, &tables)
+            .await?;
         let there = request.names.database(database);
         let named = |table: &TableName| request.names.table(table);
         let dropped: Vec<TableName> = tables.iter().map(named).collect();
@@ -216,6 +211,31 @@ impl Inner {
             self.plan_defaults(request, &mut plan, database).await?;
         }
         Ok(plan)
+    }
+
+    /// Drops and forgets the tables of a database that is gone; what one of them becomes together
+    /// with tables of others is loaded anew.
+    async fn plan_gone_with_database(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        database: &str,
+        tables: &[TableName],
+    ) -> Result<(), Fault> {
+        let mut merges = BTreeSet::new();
+        for table in tables {
+            let stored = self.stored_table(table).await?;
+            if request.names.is_merged(table) {
+                merges.insert(request.names.table(table));
+            } else if stored.is_some_and(|stored| stored.made || stored.state.lane.is_none()) {
+                plan.legs.push(drop_leg(request, table));
+            }
+            plan.states.extend(self.state.forget_table(table));
+            plan.effects.push(DdlEffect::Gone(table.clone()));
+        }
+        self.plan_restart_merges(request, plan, &merges, Some(database))
+            .await?;
+        Ok(())
     }
 
     /// True where the database in the target has no other table than these.

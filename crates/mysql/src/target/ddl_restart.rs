@@ -97,7 +97,7 @@ impl Request<'_> {
 }
 
 /// A table of which only the names are known.
-fn named(request: &Request<'_>, name: &TableName) -> Table {
+pub(super) fn named(request: &Request<'_>, name: &TableName) -> Table {
     let mut table = unknown_table(name);
     request.names.apply(&mut table);
     table
@@ -117,12 +117,24 @@ impl Inner {
         if in_family || request.is_kept(table) {
             return self.plan_stop(request, plan, table, &cannot_carry(table, reason));
         }
-        let mark = LaneMark::waiting(reason);
-        let mut planned = stored.map_or_else(
+        let planned = stored.map_or_else(
             || named(request, table),
             |stored| stored.state.table.clone(),
         );
+        self.restart_as(request, plan, planned, reason)
+    }
+
+    /// Has a table loaded anew of which this is known.
+    pub(super) fn restart_as(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        mut planned: Table,
+        reason: &str,
+    ) -> Result<(), Fault> {
+        let mark = LaneMark::waiting(reason);
         planned.adopted = None;
+        let table = planned.name.clone();
         let state = TableState {
             table: planned,
             start: request.ddl.end.clone(),
@@ -130,13 +142,13 @@ impl Inner {
             stopped: None,
             lane: Some(mark.clone()),
         };
-        plan.states.extend(self.state.forget_rows(table));
+        plan.states.extend(self.state.forget_rows(&table));
         plan.states.extend(self.put_table(&state, Dialect::Source)?);
         if request.in_lane {
             plan.states
-                .push(self.state.mark_lane(table, &to_text(&mark)?));
+                .push(self.state.mark_lane(&table, &to_text(&mark)?));
         }
-        plan.effects.push(DdlEffect::Restart(table.clone()));
+        plan.effects.push(DdlEffect::Restart(table));
         Ok(())
     }
 

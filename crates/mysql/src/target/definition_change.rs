@@ -183,7 +183,9 @@ impl Inner {
             in_lane: self.state.view() == View::Lane,
             context: self.context_of(&ddl.default_database, &ddl.session),
         };
-        let mut plan = if let Some(refusal) = refused {
+        let mut plan = if let Some(plan) = self.plan_merged(&request).await? {
+            plan
+        } else if let Some(refusal) = refused {
             let subject = request.statement.subjects().next();
             let subject = subject.unwrap_or_else(|| TableName::new("", ""));
             self.plan_refused(&request, &subject, &refusal)?

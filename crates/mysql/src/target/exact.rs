@@ -74,6 +74,10 @@ impl Writer<'_> {
                 return Ok(());
             }
         }
+        if table.is_merged() {
+            // The row that is there may be that of another table.
+            return Err(clash(table).into());
+        }
         let key = key_of(table, row).ok_or_else(|| in_the_way(table))?;
         self.diverged(table, "insert met a row", &key).await?;
         match self.one(table, &update_by_key(table, &key, row)).await? {
@@ -109,6 +113,7 @@ impl Writer<'_> {
             match self.one(table, sql).await? {
                 Some(1) => {}
                 Some(_) => return self.missed_exact(table, change, kind).await,
+                None if table.is_merged() => return Err(clash(table).into()),
                 None => return Err(in_the_way(table).into()),
             }
         }
@@ -146,6 +151,20 @@ fn is_insert(change: &Change) -> bool {
 /// True where the source checked foreign keys and cascaded, and did not log what it cascaded.
 fn is_checked(change: &Change) -> bool {
     change.table.is_cascading() && !change.unchecked
+}
+
+/// Two tables that become one have rows of the same key.
+pub(super) fn clash(table: &Table) -> Fault {
+    Fault::operator(
+        "MRG-003",
+        format!(
+            "a row of table {} meets a row of another table under a unique key of {}, which both become",
+            table.name,
+            table.target_name()
+        ),
+    )
+    .hint("Compare the keys of these tables at the source and make them differ, or leave one of the tables out in a new task; then load them anew with `wherry resync`.")
+    .table(&table.name)
 }
 
 fn in_the_way(table: &Table) -> Fault {

@@ -4,6 +4,7 @@
 //! so its counts are checked, and a chunk that is not clean is written again by strict inserts.
 
 use super::Inner;
+use super::exact::clash;
 use super::fault;
 use super::feed::RowFeed;
 use super::statement::{insert_head, insert_rows, key_of, push_row};
@@ -361,10 +362,12 @@ impl Inner {
                 if sql.len() >= self.packet_bytes_max() {
                     return Err(row_too_large(table, sql.len(), self.packet_bytes_max()));
                 }
-                session
-                    .execute(sql)
-                    .await
-                    .map_err(|error| fault::row_fault(error, &table.name))?;
+                session.execute(sql).await.map_err(|error| {
+                    match error.server_code() == Some(fault::DUPLICATE_KEY) && table.is_merged() {
+                        true => clash(table),
+                        false => fault::row_fault(error, &table.name),
+                    }
+                })?;
             }
             outcome.row_count += batch.row_count() as u64;
             outcome.byte_count += batch.byte_count() as u64;

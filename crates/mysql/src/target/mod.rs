@@ -14,6 +14,7 @@ mod claim;
 mod commit;
 mod ddl_database;
 mod ddl_differs;
+mod ddl_merged;
 mod ddl_names;
 mod ddl_plan;
 mod ddl_refused;

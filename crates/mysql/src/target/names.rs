@@ -50,6 +50,12 @@ fn change(names: &NameMap, stored: &Table) -> Option<String> {
             stored.name
         ));
     }
+    if stored.is_merged() != now.is_merged() {
+        return Some(format!(
+            "table {} was not merged as it would be now",
+            stored.name
+        ));
+    }
     if stored.shape != now.shape {
         return Some(format!("other columns of table {} would move", stored.name));
     }

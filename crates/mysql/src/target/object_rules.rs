@@ -140,6 +140,12 @@ fn renamed(source: &SchemaObject, rules: &Rules<'_>, name: &ObjectName) -> Resul
             "{UNPROVED_VIEW}: a column of a view cannot get another name"
         ));
     }
+    if let Some(merged) = merged_name(source, names) {
+        let code = if is_view { UNPROVED_VIEW } else { UNPROVED };
+        return Err(format!(
+            "{code}: `{merged}` becomes one table with others in the target"
+        ));
+    }
     let table = source
         .trigger
         .as_ref()
@@ -160,6 +166,27 @@ fn renamed(source: &SchemaObject, rules: &Rules<'_>, name: &ObjectName) -> Resul
     let code = if is_view { UNPROVED_VIEW } else { UNPROVED };
     rename_object(&source.statement, source.name.kind, &reading, &of)
         .map_err(|unproved| format!("{code}: `{}` {}", unproved.name, unproved.why))
+}
+
+/// A name in the object, or of a trigger's table, that may be that of a merged table: there it would
+/// mean the rows of all.
+fn merged_name(source: &SchemaObject, names: &NameMap) -> Option<String> {
+    let database = source.name.database.as_str();
+    let own = source.trigger.as_ref().map(|place| place.table.clone());
+    let own = own.filter(|table| names.is_merged(&TableName::new(database, table.as_str())));
+    own.or_else(|| {
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+        let text = source.statement.to_lowercase();
+        names.merged().map(|name| name.table).find(|name| {
+            let name = name.to_lowercase();
+            let mut places = text.match_indices(&name);
+            places.any(|(at, _)| {
+                let before = text[..at].chars().next_back();
+                let behind = text[at + name.len()..].chars().next();
+                !before.is_some_and(is_word) && !behind.is_some_and(is_word)
+            })
+        })
+    })
 }
 
 /// The trigger as it is before the fence under the policy `guarded`; `None` where it cannot be read.

@@ -5,11 +5,11 @@
 use crate::ddl::definition::Definition;
 use crate::ddl::{Context, Dialect};
 use crate::shape::unknown_columns;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wherry_model::names::problem_of;
 use wherry_model::pattern::{Pattern, TablePattern};
 use wherry_model::task::{Mapping, SelectSpec};
-use wherry_model::{CheckItem, NameMap, Table};
+use wherry_model::{CheckItem, NameMap, Table, TableName};
 
 const ID: &str = "target-names";
 
@@ -69,10 +69,15 @@ fn one_table_for_several(names: &NameMap, tables: &[Table], problems: &mut Vec<S
         }
     };
     for group in groups(tables.iter(), folded) {
+        let one =
+            |table: &&Table| table.is_merged() && table.target_name() == group[0].target_name();
+        if group.iter().all(one) {
+            continue;
+        }
         let sources: Vec<String> = group.iter().map(|table| table.name.to_string()).collect();
         let target = group[0].target_name();
         problems.push(format!(
-            "{} would be one table, {target}",
+            "{} would be one table, {target}, which select.merge does not name",
             sources.join(" and ")
         ));
     }
@@ -97,7 +102,11 @@ fn one_column_for_several(tables: &[Table], problems: &mut Vec<String>) {
 /// Foreign keys and checks have names that are unique in their database.
 fn one_constraint_for_several(tables: &[Table], source: Dialect, problems: &mut Vec<String>) {
     let mut constraints: Vec<(&Table, String)> = Vec::new();
+    let mut merged: BTreeSet<&TableName> = BTreeSet::new();
     for table in tables {
+        if table.is_merged() && !merged.insert(table.target_name()) {
+            continue;
+        }
         let context = Context::new(&table.name.database, source);
         // A definition that cannot be read is an item of its own.
         let Ok(definition) = Definition::parse(&table.definition, &context) else {

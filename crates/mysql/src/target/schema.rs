@@ -14,8 +14,17 @@ use crate::ddl::rules::{self, AppliedRule};
 use crate::ddl::{Context, Dialect as TextDialect};
 use crate::session::{Session, SessionError, SessionKind};
 use wherry_engine::ports::DatabaseDefinition;
+use wherry_engine::state::{TableStage, TableState};
 use wherry_model::name::quote;
 use wherry_model::{Fault, Table, TableName};
+
+#[derive(Debug, Default)]
+struct MergedWith {
+    /// One of them was made by this task.
+    made: bool,
+    /// One of them is there, as the source defines it now.
+    begun: bool,
+}
 
 impl Inner {
     /// Makes the database with its character set, and every other one that its tables go to. One
@@ -93,12 +102,21 @@ impl Inner {
             let (_, applied) = self.carry(&table.definition, name).await?;
             statements = self.state.put_rules(name, &applied);
         }
+        let merged = self.merged_with(table).await?;
+        if merged.begun {
+            // It is there and another one's rows may be in it; the whole family is emptied before
+            // its load.
+            statements.push(self.state.set_made(name, true));
+            return self.write_state(&statements).await.map(drop);
+        }
         let mut road = self.open_road().await?;
-        if !stored.made {
+        if !stored.made && !merged.made {
             if holds_rows(road.session(), there).await? {
                 return Err(not_empty(name));
             }
             self.check_alone(table).await?;
+        }
+        if !stored.made {
             // Written before the table is touched, so that a restart knows whose it is.
             statements.push(self.state.set_made(name, true));
         }
@@ -122,6 +140,26 @@ impl Inner {
         road.close().await
     }
 
+    /// What the task has made of the other tables that become one with this one.
+    async fn merged_with(&self, table: &Table) -> Result<MergedWith, Fault> {
+        let mut found = MergedWith::default();
+        if !table.is_merged() {
+            return Ok(found);
+        }
+        let tables = self.every_table().await?;
+        let family = table.family();
+        let is_other =
+            |state: &&TableState| state.table.family() == family && state.table.name != table.name;
+        for state in tables.iter().filter(is_other) {
+            found.begun |= state.stopped.is_none() && state.stage > TableStage::Planned;
+            if !found.made {
+                let stored = self.stored_table(&state.table.name).await?;
+                found.made = stored.is_some_and(|stored| stored.made);
+            }
+        }
+        Ok(found)
+    }
+
     /// Another table of the task may have got this name of the target, since patterns and letters
     /// give names to what comes later too.
     async fn check_alone(&self, table: &Table) -> Result<(), Fault> {
@@ -133,7 +171,8 @@ impl Inner {
         let tables = self.every_table().await?;
         let others = tables.iter().map(|state| &state.table);
         let mut others = others.filter(|other| other.name != table.name);
-        match others.find(|other| other.target_name() == there) {
+        let is_alien = |other: &&Table| !(table.is_merged() && other.is_merged());
+        match others.find(|other| other.target_name() == there && is_alien(other)) {
             None => Ok(()),
             Some(other) => Err(Fault::operator(
                 "SEL-014",
@@ -153,7 +192,8 @@ impl Inner {
         let Some(stored) = self.stored_table(table).await? else {
             return Ok(());
         };
-        if stored.made {
+        // What several tables become stays, with the rows of the others.
+        if stored.made && !stored.state.table.is_merged() {
             let there = stored.state.table.target_name();
             let mut road = self.open_road().await?;
             road.change(table, format!("DROP TABLE IF EXISTS {there}"))

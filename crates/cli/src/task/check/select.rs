@@ -12,6 +12,7 @@ pub(super) fn check(spec: &TaskSpec) -> Result<(), Problem> {
     check_databases(spec)?;
     check_include(spec)?;
     check_exclude(spec)?;
+    check_merge(spec)?;
     check_nothing_left(spec)?;
     check_table_rules(spec)
 }
@@ -127,6 +128,13 @@ fn check_include(spec: &TaskSpec) -> Result<(), Problem> {
                 "Remove it, or take the database out of select.databases.",
             ));
         }
+    }
+    Ok(())
+}
+
+fn check_merge(spec: &TaskSpec) -> Result<(), Problem> {
+    for (index, text) in spec.select.merge.iter().enumerate() {
+        table_pattern(&format!("select.merge.{index}"), text, "SEL-002")?;
     }
     Ok(())
 }

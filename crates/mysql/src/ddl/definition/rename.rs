@@ -6,6 +6,7 @@ use crate::ddl::edit::replace;
 use crate::ddl::lexer::lex;
 use crate::ddl::refusal::Refusal;
 use crate::ddl::statement::Context;
+use wherry_model::name::quote;
 use wherry_model::{NameMap, TableName};
 
 impl Definition {
@@ -46,6 +47,9 @@ impl Definition {
         for check in &mut mapped.checks {
             check.text = text.of_expressions(&check.text)?;
         }
+        if names.is_merged(table) {
+            mapped.name_checks_after(&table.table);
+        }
         for key in &mut mapped.foreign_keys {
             text.foreign_key(key, names)?;
         }
@@ -55,6 +59,22 @@ impl Definition {
             *partitions = replace(partitions, edits)?;
         }
         Ok(mapped)
+    }
+}
+
+impl Definition {
+    /// Gives checks that the server named after the table `old` the names that it would have given
+    /// them here: tables that become one have one check each time.
+    fn name_checks_after(&mut self, old: &str) {
+        let new = self.name.table.clone();
+        for check in &mut self.checks {
+            let Some(number) = check.name.strip_prefix(&format!("{old}_chk_")) else {
+                continue;
+            };
+            let name = format!("{new}_chk_{number}");
+            check.text = check.text.replacen(&quote(&check.name), &quote(&name), 1);
+            check.name = name;
+        }
     }
 }
 
