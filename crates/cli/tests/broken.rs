@@ -288,7 +288,7 @@ const CASES: &[(&str, &str, Text)] = &[
         Select("@merge: [orders]"),
     ),
     ("SEL-001", "unclosed", Select("@merge: ['plant./(a/']")),
-    ("CLI-004", "", Select("@merge: plant.orders")),
+    ("CLI-002", "expected", Select("@merge: plant.orders")),
     ("SEL-001", "unclosed", Select("@include: ['log./[a/']")),
     (
         "SEL-003",

@@ -106,7 +106,8 @@ async fn churn(plan: Plan) -> String {
 }
 
 async fn travel(flavour: Flavour) {
-    seeds::each(&format!("random program from {flavour:?}"), |seed, time| {
+    let what = format!("random program from {flavour:?}");
+    seeds::each(&what, Random::fresh_seed(), |seed, time| {
         churn(Plan {
             flavour,
             seed,

@@ -7,14 +7,19 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs `program` for each seed and prints it with its result. The second argument is how long it
-/// is to run; the short form has its own bound.
-pub async fn each<Program>(what: &str, program: impl Fn(u64, Option<Duration>) -> Program)
-where
+/// Runs `program` for each seed and prints it with its result: `short` in the short form, others on
+/// from a fresh one. The second argument of the program is how long it is to run; the short form has
+/// its own bound.
+pub async fn each<Program>(
+    what: &str,
+    short: u64,
+    program: impl Fn(u64, Option<Duration>) -> Program,
+) where
     Program: Future<Output = String> + Send + 'static,
 {
     let soak = std::env::var_os("WHERRY_SOAK").is_some();
-    let first = setting("WHERRY_RANDOM_SEED").unwrap_or_else(Random::fresh_seed);
+    let chosen = setting("WHERRY_RANDOM_SEED");
+    let first = chosen.unwrap_or_else(|| if soak { Random::fresh_seed() } else { short });
     let seconds = setting("WHERRY_RANDOM_SECONDS").unwrap_or(30);
     let seeds = if soak {
         setting("WHERRY_RANDOM_SEEDS").unwrap_or(1)
