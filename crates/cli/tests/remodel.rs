@@ -177,15 +177,23 @@ async fn end_of(source: &Server) -> (String, u64) {
     (place[0].clone(), place[1].parse().expect("a number"))
 }
 
-/// True for progress that tells of a stream behind `end`, where `verify` can begin. Lines of a
-/// moment when the stream had once caught up before are still heard.
-fn is_behind(line: &serde_json::Value, end: &(String, u64)) -> bool {
+/// The place up to which progress tells that the stream is in.
+fn place_of(line: &serde_json::Value) -> Option<(String, u64)> {
     let text = line["stream"]["position"].as_str().unwrap_or_default();
-    let place = text.split([' ', ',']).next().and_then(|place| {
-        let (file, offset) = place.split_once(':')?;
-        Some((file.to_owned(), offset.parse().ok()?))
-    });
-    line["phase"] == "stream" && place.is_some_and(|place| place >= *end)
+    let (file, offset) = text.split([' ', ',']).next()?.split_once(':')?;
+    let offset = offset.parse().ok()?;
+    (line["phase"] == "stream").then(|| (file.to_owned(), offset))
+}
+
+/// Waits until the stream is behind the end of the source's binlog, where `verify` can begin. A slow
+/// stream is no failure, one that stands still is.
+async fn hear_the_end(running: &Running, source: &Server) {
+    let end = Some(end_of(source).await);
+    let mut place = None;
+    while place < end {
+        let line = running.hear("the end of the replay", |line| place_of(line) > place);
+        place = place_of(&line);
+    }
 }
 
 fn shows() -> bool {
@@ -203,15 +211,7 @@ fn unequal(verified: &Finished) -> String {
 /// Waits until everything is in, and asks Wherry whether both sides are equal. How many tables were
 /// loaded anew.
 async fn settle(wherry: &Wherry, running: Running, source: &Server, target: &Server) -> usize {
-    let end = end_of(source).await;
-    let mut line = serde_json::Value::Null;
-    while !is_behind(&line, &end) {
-        // A slow stream is no failure, one that stands still is.
-        let last = line["stream"]["position"].clone();
-        line = running.hear("the end of the replay", |line| {
-            is_behind(line, &end) || line["stream"]["position"] != last
-        });
-    }
+    hear_the_end(&running, source).await;
     // Until then a table that is loaded beside the stream is not compared.
     let beside = "SELECT COUNT(*) FROM wherry.lane_table";
     becomes(target, beside, "0", &running).await;
