@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::panic::Location;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -189,6 +190,11 @@ impl Running {
     /// Waits until a line is heard for which `wanted` holds; fails when the program ends first.
     #[track_caller]
     pub fn hear(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let what = format!("{what} ({})", Location::caller());
+        blocking(|| self.listen(&what, wanted))
+    }
+
+    fn listen(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let begin = Instant::now();
         let mut state = self.heard.state.lock().expect("not poisoned");
         let mut next = 0;
@@ -276,8 +282,11 @@ impl Running {
     }
 
     /// Waits for the end.
-    #[track_caller]
-    pub fn wait(mut self) -> Finished {
+    pub fn wait(self) -> Finished {
+        blocking(|| self.wait_here())
+    }
+
+    fn wait_here(mut self) -> Finished {
         let begin = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
@@ -307,6 +316,12 @@ impl Running {
         self.signal("TERM");
         self.wait().expect_code(130)
     }
+}
+
+/// Waits without holding up the tasks of a test: one that this thread was to run next runs elsewhere.
+/// A writer that stood still in the midst of its transaction would keep its locks.
+fn blocking<T>(wait: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(wait)
 }
 
 impl Drop for Running {
