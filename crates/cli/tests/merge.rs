@@ -248,3 +248,63 @@ async fn tables_that_cannot_be_merged_are_refused() {
     let made = target.rows("SHOW DATABASES LIKE 'shop'").await;
     assert!(made.expect("databases").is_empty());
 }
+
+/// Rows of parts that are dropped or renamed away go, those of the others stay; what has a name of a
+/// part in it stays behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_go_take_their_rows_with_them() {
+    let source = server(Flavour::MySql97).await;
+    let target = server(Flavour::MySql97).await;
+    let table = "(id INT PRIMARY KEY, v INT, CHECK (v < 100))";
+    source
+        .sql(&format!(
+            "CREATE DATABASE shard_1; CREATE DATABASE shard_2;
+             CREATE TABLE shard_1.a1 {table}; CREATE TABLE shard_1.a2 {table}; CREATE TABLE shard_1.a3 {table};
+             CREATE TABLE shard_2.a4 {table}; CREATE TABLE shard_2.other {table};
+             INSERT INTO shard_1.a1 VALUES (1, 1); INSERT INTO shard_1.a2 VALUES (2, 2); INSERT INTO shard_1.a3 VALUES (3, 3);
+             INSERT INTO shard_2.a4 VALUES (4, 4); INSERT INTO shard_2.other VALUES (5, 5);
+             CREATE TRIGGER shard_1.t BEFORE INSERT ON shard_1.a1 FOR EACH ROW SET NEW.v = 7;
+             CREATE VIEW shard_2.v AS SELECT id FROM shard_1.a1; CREATE VIEW shard_2.w AS SELECT id FROM shard_2.other"
+        ))
+        .await
+        .expect("parts");
+    let wherry = Wherry::new(&source, &target, &["\"shard_*\""]).select(
+        r#"mapping: {databases: {shard_1: plant, shard_2: plant}, tables: {"/shard_\\d/./a\\d/": plant.a}}, merge: [plant.a]"#,
+    );
+    let said = format!("{:?}", wherry.finish(&["run"]).expect_code(3).lines);
+    assert!(
+        said.contains("OBJ-020") && said.contains("OBJ-021"),
+        "{said}"
+    );
+    let wherry = wherry.extra("schema: {leave_out: [shard_1.t, shard_2.v]}");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let views = "SELECT GROUP_CONCAT(table_name) FROM information_schema.views WHERE table_schema = 'plant'";
+    assert_eq!(
+        target.value(views).await.expect("views").as_deref(),
+        Some("w")
+    );
+    let ids = "SELECT GROUP_CONCAT(id ORDER BY id) FROM plant.a";
+    assert_eq!(
+        target.value(ids).await.expect("rows").as_deref(),
+        Some("1,2,3,4")
+    );
+    for (change, left) in [
+        ("DROP TABLE shard_1.a1, shard_2.other", "2,3,4"),
+        ("RENAME TABLE shard_1.a2 TO shard_1.away", "3,4"),
+        ("DROP DATABASE shard_2", "3"),
+        ("RENAME TABLE shard_1.away TO shard_1.a9", "2,3"),
+    ] {
+        source.sql(change).await.expect(change);
+        becomes(&target, ids, left, &running).await;
+        none_waits(&target, &running).await;
+    }
+    wherry.finish(&["verify"]).expect_code(0);
+    let triggers =
+        "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = 'plant'";
+    assert_eq!(
+        target.value(triggers).await.expect("triggers").as_deref(),
+        Some("0")
+    );
+    running.stop();
+}

@@ -1,5 +1,8 @@
 //! A task file in the making, and its text.
 
+use std::collections::BTreeSet;
+use wherry_model::pattern::{TablePattern, Template};
+
 /// What was found in a list. Names are written as a task file has them.
 #[derive(Debug, Default)]
 pub struct Draft {
@@ -53,7 +56,25 @@ impl Draft {
         push_list(&mut out, "exclude", &self.exclude);
         self.push_tables(&mut out);
         self.push_mapping(&mut out);
+        push_list(&mut out, "merge", &self.merged());
         out
+    }
+
+    /// Names that several tables get: those of two rules, and what a rule for many gives without a group.
+    fn merged(&self) -> Vec<String> {
+        let is_for_many = |from: &str| {
+            let pattern = TablePattern::parse(from);
+            pattern.is_ok_and(|pattern| !pattern.is_exact())
+        };
+        let mut merged = BTreeSet::new();
+        let mut given = BTreeSet::new();
+        for (from, to) in &self.mapped_tables {
+            let is_fixed = Template::parse(to).group_beyond(0).is_none();
+            if is_fixed && (!given.insert(to) || is_for_many(from)) {
+                merged.insert(to.clone());
+            }
+        }
+        merged.into_iter().collect()
     }
 
     fn push_databases(&self, out: &mut String) {

@@ -59,6 +59,19 @@ fn patterns_keep_their_groups() {
 }
 
 #[test]
+fn tables_that_become_one_are_merged() {
+    check(
+        r#"{"srcdb": {"name": "dstdb", "all": false, "Table": {
+            "a": {"name": "one", "all": true}, "b": {"name": "one", "all": true}, "c": {"name": "two", "all": true}}},
+          "shard_(\\d+)": {"name": "all", "patternType": "REGEX", "all": false, "Table": {
+            "log_(.*)": {"patternType": "REGEX", "name": "log"}}}}"#,
+        "select:\n  include:\n    - '/shard_(\\d+)/./log_(.*)/'\n    - 'srcdb.a'\n    - 'srcdb.b'\n    - 'srcdb.c'\n  mapping:\n    databases:\n      '/shard_(\\d+)/': 'all'\n      'srcdb': 'dstdb'\n    \
+         tables:\n      '/shard_(\\d+)/./log_(.*)/': 'all.log'\n      'srcdb.a': 'dstdb.one'\n      'srcdb.b': 'dstdb.one'\n      'srcdb.c': 'dstdb.two'\n  \
+         merge:\n    - 'all.log'\n    - 'dstdb.one'\n",
+    );
+}
+
+#[test]
 fn what_is_not_carried_is_named() {
     check(
         r#"{"shop": {"all": false, "dml_op": "i,u", "conflict": "x", "Procedure": {"p": {"name": "p"}}, "Table": {

@@ -29,7 +29,7 @@ struct Carried {
     /// At the source, as reports name it.
     name: TableName,
     /// In the target.
-    database: String,
+    there: TableName,
     definition: Definition,
 }
 
@@ -62,7 +62,7 @@ impl Inner {
                     match self.named(name, &definition).await {
                         Ok(definition) => carried.push(Carried {
                             name: name.clone(),
-                            database: names.table(name).database,
+                            there: names.table(name),
                             definition,
                         }),
                         Err(fault) => refused.push(CheckItem::fail(
@@ -102,7 +102,7 @@ impl Inner {
         self.take_shadow(&mut session).await?;
         let shadow = self.shadow_database();
         let made = self
-            .make_shadow_database(&mut session, &shadow, &first.database)
+            .make_shadow_database(&mut session, &shadow, &first.there.database)
             .await;
         let mut refused = Ok(Vec::new());
         if made.is_ok() {
@@ -235,17 +235,22 @@ fn check_constraint_names(carried: &[Carried], to_mariadb: bool) -> Option<Check
         return None;
     }
     let mut owners: BTreeMap<(String, &str, String), Vec<String>> = BTreeMap::new();
+    let mut made = BTreeSet::new();
     for Carried {
         name,
-        database,
+        there,
         definition,
     } in carried
     {
+        if !made.insert(there) {
+            // Several tables become this one.
+            continue;
+        }
         let checks = definition.checks.iter().map(|check| ("check", &check.name));
         let keys = definition.foreign_keys.iter();
         let all = checks.chain(keys.map(|key| ("foreign key", &key.name)));
         for (kind, constraint) in all.filter(|(_, constraint)| !constraint.is_empty()) {
-            let key = (database.clone(), kind, constraint.to_lowercase());
+            let key = (there.database.clone(), kind, constraint.to_lowercase());
             owners.entry(key).or_default().push(name.to_string());
         }
     }
