@@ -298,6 +298,8 @@ async fn parts_that_go_take_their_rows_with_them() {
         source.sql(change).await.expect(change);
         becomes(&target, ids, left, &running).await;
         none_waits(&target, &running).await;
+        let stays = target.value(ids).await.expect("rows");
+        assert_eq!(stays.as_deref(), Some(left), "{change}");
     }
     wherry.finish(&["verify"]).expect_code(0);
     let triggers =
