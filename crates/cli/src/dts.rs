@@ -8,6 +8,7 @@ mod draft;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::report::Failure;
+use crate::wire;
 use draft::{Draft, TableEntry, quoted};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -225,16 +226,15 @@ impl Import {
             let inherited = || parent.operations.clone().filter(|_| !parent.whole);
             let operations = own.or_else(inherited).map(of_table);
             let columns = self.columns(place, parent, name, &full, fields);
-            if operations.is_some() || columns.is_some() {
+            let filter = self.filter(place, fields);
+            if operations.is_some() || columns.is_some() || filter.is_some() {
                 self.draft.tables.push(TableEntry {
                     table: full,
                     operations,
                     columns,
+                    filter,
                 });
             }
-        }
-        if text(fields, "filter").is_some_and(|filter| !filter.trim().is_empty()) {
-            self.leave(&format!("{place}.filter"), FILTER);
         }
         let known = [
             "name",
@@ -247,6 +247,20 @@ impl Import {
             "patternType",
         ];
         self.rest(place, fields, &known);
+    }
+
+    /// The row filter, where Wherry's language has it.
+    fn filter(&mut self, place: &str, fields: &Map<String, Value>) -> Option<String> {
+        let filter = text(fields, "filter")?.trim();
+        if filter.is_empty() {
+            return None;
+        }
+        let Some(fault) = wire::filter_mistake(filter) else {
+            return Some(filter.to_owned());
+        };
+        let reason = format!("all rows would move: {fault} ({})", fault.code);
+        self.leave(&format!("{place}.filter"), &reason);
+        None
     }
 
     fn columns(
@@ -440,7 +454,6 @@ impl Name {
 }
 
 const GRAY: &str = "a GRAY rule lends the rules of another name; for tables of online-DDL tools use `stream.online_ddl`";
-const FILTER: &str = "row filters are not carried by this converter: all rows would move";
 
 fn reason_for(field: &str, value: &Value) -> &'static str {
     match field {
@@ -451,7 +464,7 @@ fn reason_for(field: &str, value: &Value) -> &'static str {
         "case_sen" => "names are compared with their letters",
         "sharedKey" => "Wherry finds the keys of a table by itself",
         "defaultValue" | "value" => "additional values are not part of this version",
-        "filter" => FILTER,
+        "filter" => "only tables have row filters",
         "Schema" => "a database of MySQL has no schemas",
         _ if field.starts_with("script") => {
             "scripts of single objects are not part of this version"

@@ -32,6 +32,8 @@ struct PlannedTable {
     columns: Vec<PlannedColumn>,
     /// Columns that do not move.
     without: Vec<String>,
+    /// The condition under which its rows move.
+    filter: Option<String>,
     policy: &'static str,
     policy_by: String,
     /// Kinds of statements that are not carried.
@@ -146,6 +148,7 @@ fn planned(table: &Table, select: &SelectSpec, names: &NameMap, rule: EngineRule
         merged: table.is_merged(),
         columns: moving.map(column).collect(),
         without: staying.map(|column| column.name.clone()).collect(),
+        filter: table.filter().map(str::to_owned),
         policy: match policy {
             ConflictPolicy::Fail => "fail",
             ConflictPolicy::Keep => "keep",
@@ -217,6 +220,9 @@ fn table_text(table: &PlannedTable) -> String {
     lines.push(format!("    columns: {}", columns.join(", ")));
     if !table.without.is_empty() {
         lines.push(format!("    without: {}", table.without.join(", ")));
+    }
+    if let Some(filter) = &table.filter {
+        lines.push(format!("    filter: {filter}"));
     }
     let operations = match table.left_out.as_slice() {
         [] => "all".to_owned(),

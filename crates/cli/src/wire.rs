@@ -195,6 +195,11 @@ fn target_for(
     ))
 }
 
+/// Why no table could have this row filter; asks no server.
+pub fn filter_mistake(filter: &str) -> Option<Fault> {
+    wherry_mysql::filter::check_form(filter).err()
+}
+
 /// What is there at the source and how it is called in the target; writes nothing.
 pub async fn survey(task: &Task) -> Result<Found, Fault> {
     let spec = &task.spec;

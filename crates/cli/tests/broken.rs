@@ -64,6 +64,41 @@ const CASES: &[(&str, &str, Text)] = &[
     ("CLI-003", "unknown key `filters`", Select("@filters: [x]")),
     ("CLI-003", "unknown key `only`", Select("@only: [x]")),
     (
+        "FLT-001",
+        "at character 5",
+        Select("@tables: [{table: shop.a, filter: 'id >'}]"),
+    ),
+    (
+        "FLT-001",
+        "not taken",
+        Select("@tables: [{table: 'shop.*', filter: 'id = 1; DROP TABLE x'}]"),
+    ),
+    (
+        "FLT-003",
+        "not taken",
+        Select("@tables: [{table: shop.a, filter: 'id IN (SELECT 1)'}]"),
+    ),
+    (
+        "FLT-009",
+        "both-images",
+        Select("@tables: [{table: shop.a, filter: 'id > 1', filter_updates: pre-image}]"),
+    ),
+    (
+        "CLI-004",
+        "unknown value `after`",
+        Select("@tables: [{table: shop.a, filter: 'id > 1', filter_updates: after}]"),
+    ),
+    (
+        "TRF-010",
+        "no `filter` beside it",
+        Select("@tables: [{table: shop.a, filter_updates: both-images}]"),
+    ),
+    (
+        "CLI-002",
+        "expected string",
+        Select("@tables: [{table: shop.a, filter: [id]}]"),
+    ),
+    (
         "CLI-003",
         "unknown key `threads`",
         Behind("select: {databases: [a]}\n@load: {threads: 4}\n"),

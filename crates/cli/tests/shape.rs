@@ -1,6 +1,6 @@
-//! What of a table moves: columns, through load, stream, DDL, lanes, verify and cutover.
+//! What of a table moves: columns and rows, through load, stream, DDL, lanes, verify and cutover.
 
-use crate::lanes::joined;
+use crate::lanes::{becomes, joined};
 use crate::runner::Wherry;
 use std::sync::Arc;
 use wherry_testkit::{Flavour, Server, ServerOptions};
@@ -170,6 +170,10 @@ async fn parts_that_cannot_move_are_refused() {
         assert!(lines.contains(code), "{rule}: {lines}");
         assert_eq!(said.code, 3, "{rule}");
         assert_eq!(wherry.finish(&["run"]).code, 3, "{rule}");
+        if code.starts_with("FLT-") {
+            let plan = wherry.finish(&["plan"]);
+            assert_eq!(plan.of_type("plan-refused")[0]["code"], code, "{rule}");
+        }
     };
     check("{table: shop.p, without: [id]}", "TRF-003");
     check("{table: shop.p, without: [a]}", "TRF-002");
@@ -177,6 +181,9 @@ async fn parts_that_cannot_move_are_refused() {
     check("{table: shop.c, without: [code]}", "TRF-002");
     check("{table: shop.u, columns: [v]}", "TRF-003");
     check("{table: shop.p, without: [nothing]}", "shop.p.nothing");
+    check("{table: shop.u, filter: 'w = 1'}", "FLT-002");
+    check("{table: shop.u, filter: 'v < RAND()'}", "FLT-003");
+    check("{table: shop.p, filter: 'code > 1'}", "FLT-007");
     let made = target.rows("SHOW DATABASES LIKE 'shop'").await;
     assert!(made.expect("databases").is_empty());
     let wherry = Wherry::new(&source, &target, &["shop"])
@@ -191,4 +198,150 @@ async fn parts_that_cannot_move_are_refused() {
     let other = plain.select("tables: [{table: shop.u, without: [v]}]");
     let said = other.finish(&["run"]);
     assert_eq!((said.code, said.error_code().as_str()), (2, "NAM-003"));
+}
+
+const FILTERED: &str = "CREATE DATABASE shop DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci; USE shop; SET NAMES utf8mb4;
+    CREATE TABLE orders (id INT PRIMARY KEY, status VARCHAR(10), total DECIMAL(8,2), note VARCHAR(40), code INT UNIQUE) ENGINE=InnoDB;
+    INSERT INTO orders VALUES (1, 'paid', 20, 'a', 1), (2, 'PAID', 5, 'b', 2), (3, 'open', 30, 'c', 3), (4, NULL, 40, 'Ärger', 4), (5, 'Paid', 11.01, NULL, 5);
+    CREATE TABLE bare (a INT, b VARCHAR(9)) ENGINE=InnoDB;
+    INSERT INTO bare VALUES (1, 'x'), (1, 'x'), (2, 'y'), (NULL, 'z');
+    CREATE TABLE plain (id INT PRIMARY KEY, v INT) ENGINE=InnoDB;
+    INSERT INTO plain VALUES (1, 1), (2, 2)";
+
+const SELECTED: &str = "status = 'paid' AND total > 10 OR note LIKE 'ä%'";
+
+/// Rows of the table that the filter selects, without the column that stays behind.
+async fn assert_selected(source: &Server, target: &Server) {
+    let there =
+        format!("SELECT id, total, note, code FROM shop.orders WHERE {SELECTED} ORDER BY id");
+    let here = "SELECT id, total, note, code FROM shop.orders ORDER BY id";
+    assert_same(source, &there, target, here).await;
+    let there = "SELECT a, b FROM shop.bare WHERE a % 2 = 1 OR a IS NULL ORDER BY a, b";
+    let here = "SELECT a, b FROM shop.bare ORDER BY a, b";
+    assert_same(source, there, target, here).await;
+}
+
+async fn rows_stay_behind(flavour: Flavour) {
+    let source = server(flavour).await;
+    let target = server(Flavour::MySql97).await;
+    source.sql(FILTERED).await.expect("source data");
+    let rules = format!(
+        "tables: [{{table: shop.orders, without: [status], filter: \"{SELECTED}\"}}, \
+         {{table: shop.bare, filter: \"a MOD 2 = 1 OR a IS NULL\"}}]"
+    );
+    let wherry = Wherry::new(&source, &target, &["shop"])
+        .select(&rules)
+        .extra("cutover: {stop_writes: {command: \"true\"}}");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    assert_selected(&source, &target).await;
+    // Rows enter, leave, stay and pass by; one takes the unique value of a row that leaves.
+    source
+        .sql(
+            "USE shop; SET NAMES utf8mb4;
+             UPDATE orders SET total = 12 WHERE id = 2;
+             UPDATE orders SET status = 'open' WHERE id = 1;
+             UPDATE orders SET code = 100 WHERE id = 1;
+             INSERT INTO orders VALUES (6, 'paid ', 99.99, 'n', 1), (7, 'paidx', 99, 'n', 7), (8, 'x', 1, 'äh', 8);
+             UPDATE orders SET note = 'ah' WHERE id = 8;
+             UPDATE orders SET note = 'AH' WHERE id = 4;
+             UPDATE orders SET id = 50 WHERE id = 5;
+             UPDATE orders SET note = 'other' WHERE id = 3;
+             DELETE FROM orders WHERE id = 7;
+             INSERT INTO bare VALUES (3, 'x'), (4, 'x'), (NULL, NULL);
+             UPDATE bare SET a = a + 1 WHERE b = 'y';
+             DELETE FROM bare WHERE a = 1 LIMIT 1;
+             ALTER TABLE orders ADD COLUMN more INT;
+             INSERT INTO orders VALUES (9, 'paid', 77, 'nine', 9, 9);
+             UPDATE plain SET v = 3 WHERE id = 1",
+        )
+        .await
+        .expect("changes");
+    wherry.finish(&["verify"]).expect_code(0);
+    assert_selected(&source, &target).await;
+    assert_eq!(running.said("beside the stream"), Vec::<String>::new());
+    // Values that the filter looks at change without a word in the binlog.
+    source
+        .sql("ALTER TABLE shop.orders MODIFY total DECIMAL(8,0); UPDATE shop.orders SET total = 11 WHERE id = 3")
+        .await
+        .expect("a definition");
+    // Before the statement is met, the table is followed too.
+    running.hear("the new load", |line| {
+        let message = line["message"].as_str();
+        message.is_some_and(|text| text.contains("beside the stream"))
+    });
+    joined(&target, "shop.orders", &running).await;
+    running.signal("KILL");
+    drop(running);
+    source
+        .sql("UPDATE shop.orders SET status = 'paid' WHERE id = 3; UPDATE shop.orders SET status = 'gone' WHERE id = 9")
+        .await
+        .expect("changes behind a crash");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    wherry.finish(&["verify"]).expect_code(0);
+    assert_selected(&source, &target).await;
+    // What the filter leaves out is not to be in the target.
+    target
+        .sql("INSERT INTO shop.orders (id, total, note) VALUES (9, 20, 'nine')")
+        .await
+        .expect("a row too many");
+    wherry.finish(&["verify"]).expect_code(4);
+    target
+        .sql("DELETE FROM shop.orders WHERE id = 9")
+        .await
+        .expect("a row less");
+    running.stop();
+    wherry.finish(&["cutover"]).expect_code(0);
+    assert_selected(&source, &target).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_stay_behind_from_97() {
+    rows_stay_behind(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_stay_behind_from_56() {
+    rows_stay_behind(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_stay_behind_from_mariadb() {
+    rows_stay_behind(Flavour::MariaDb).await;
+}
+
+/// A filter that means nothing any more stops its table, and the others go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_whose_column_goes_stops_its_table() {
+    let source = server(Flavour::MySql97).await;
+    let target = server(Flavour::MySql97).await;
+    source.sql(FILTERED).await.expect("source data");
+    source
+        .sql("ALTER TABLE shop.plain ADD w INT")
+        .await
+        .expect("a column");
+    let rules = "tables: [{table: 'shop.*', filter: 'id > 1'}, {table: shop.plain, filter: 'v > 1'}, \
+                 {table: 'shop.plai?', without: [w]}], exclude: [shop.bare]";
+    let wherry = Wherry::new(&source, &target, &["shop"]).select(rules);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let plan = wherry.finish(&["plan"]);
+    let plan = plan.of_type("plan-table");
+    let filters: Vec<&str> = plan.iter().filter_map(|it| it["filter"].as_str()).collect();
+    assert_eq!(filters, ["id > 1", "v > 1"]);
+    source
+        .sql("ALTER TABLE shop.plain DROP COLUMN v; INSERT INTO shop.plain (id) VALUES (3); INSERT INTO shop.orders (id) VALUES (0), (10)")
+        .await
+        .expect("a column less");
+    let stopped = "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = 'plain' AND stopped LIKE '%FLT-002%'";
+    becomes(&target, stopped, "1", &running).await;
+    becomes(
+        &target,
+        "SELECT GROUP_CONCAT(id ORDER BY id) FROM shop.orders",
+        "2,3,4,5,10",
+        &running,
+    )
+    .await;
+    running.stop();
 }

@@ -404,10 +404,16 @@ impl NameMap {
             && self.select.merge.is_empty()
     }
 
-    /// The rule of a table of which not everything moves.
-    fn shaping_rule(&self, table: &TableName) -> Option<&TableRule> {
-        let mut rules = self.select.rules_of(table);
-        rules.find(|rule| rule.shapes() && self.selects(&table.database))
+    /// What the rules of a table say about it of which not everything moves: of each key the first
+    /// rule that has it holds.
+    fn shaping_rule(&self, table: &TableName) -> Option<TableRule> {
+        if !self.selects(&table.database) {
+            return None;
+        }
+        let mut rules = self.select.rules_of(table).filter(|rule| rule.shapes());
+        let mut first = rules.next()?.clone();
+        rules.for_each(|rule| first.inherit_shape(rule));
+        Some(first)
     }
 
     /// True where a column of this table does not move.
@@ -420,7 +426,7 @@ impl NameMap {
     pub fn shapes_alike(&self, one: &TableName, other: &TableName) -> bool {
         match (self.shaping_rule(one), self.shaping_rule(other)) {
             (None, None) => true,
-            (Some(one), Some(other)) => one.shapes_like(other),
+            (Some(one), Some(other)) => one.shapes_like(&other),
             _ => false,
         }
     }
@@ -511,7 +517,7 @@ impl NameMap {
         }
         table.in_target = (target != table.name).then(|| Box::new(target));
         let rule = self.shaping_rule(&table.name);
-        table.shape = rule.and_then(|rule| Shape::of(rule, table));
+        table.shape = rule.and_then(|rule| Shape::of(&rule, table));
         match (self.is_merged(&table.name), table.exactness) {
             (true, Exactness::Keyed | Exactness::Keyless) => table.exactness = Exactness::Merged,
             (false, Exactness::Merged) => table.exactness = Exactness::Keyed,

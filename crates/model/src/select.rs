@@ -258,6 +258,23 @@ pub struct TableRule {
     /// The columns that do not move.
     #[serde(default)]
     pub without: Option<Vec<String>>,
+    /// Only rows for which this holds move; an SQL condition like `status = 'paid' AND total > 10`.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// What an update becomes whose row the filter selects before or after it alone.
+    #[serde(default)]
+    pub filter_updates: Option<FilterUpdates>,
+}
+
+/// Which image of an update its filter is about.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterUpdates {
+    /// Both: a row that enters the selection is inserted, one that leaves it is deleted.
+    #[default]
+    BothImages,
+    /// The row before the update, as DTS does it; refused in this version.
+    PreImage,
 }
 
 impl TableRule {
@@ -269,6 +286,8 @@ impl TableRule {
             operations: None,
             columns: None,
             without: None,
+            filter: None,
+            filter_updates: None,
         }
     }
 }

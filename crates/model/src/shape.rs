@@ -11,6 +11,9 @@ pub struct Shape {
     /// does not have them, and their value is NULL in every row that was read.
     #[serde(default)]
     pub left_out: Vec<usize>,
+    /// Only rows for which this holds move.
+    #[serde(default)]
+    pub filter: Option<String>,
 }
 
 impl Shape {
@@ -22,6 +25,7 @@ impl Shape {
                 .filter(|(_, column)| rule.leaves_out(&column.name))
                 .map(|(index, _)| index)
                 .collect(),
+            filter: rule.filter.clone(),
         };
         (shape != Shape::default()).then(|| Box::new(shape))
     }
@@ -39,13 +43,78 @@ impl TableRule {
         unwanted || self.without.as_deref().is_some_and(names)
     }
 
+    /// Takes over the keys that this rule does not have.
+    pub(crate) fn inherit_shape(&mut self, other: &TableRule) {
+        if self.columns.is_none() && self.without.is_none() {
+            self.columns.clone_from(&other.columns);
+            self.without.clone_from(&other.without);
+        }
+        if self.filter.is_none() {
+            self.filter.clone_from(&other.filter);
+        }
+    }
+
     /// True where not all of the table goes to the target.
     pub fn shapes(&self) -> bool {
-        self.columns.is_some() || self.without.is_some()
+        self.columns.is_some() || self.without.is_some() || self.filter.is_some()
     }
 
     /// True where both send the same of a table, whatever its columns are.
     pub fn shapes_like(&self, other: &TableRule) -> bool {
-        self.columns == other.columns && self.without == other.without
+        self.columns == other.columns
+            && self.without == other.without
+            && self.filter == other.filter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::TableName;
+    use crate::names::NameMap;
+    use crate::select::SelectSpec;
+
+    fn names(tables: Vec<TableRule>) -> NameMap {
+        let select = SelectSpec {
+            databases: vec!["shop".to_owned()],
+            tables,
+            ..SelectSpec::default()
+        };
+        NameMap::new(&select, false).expect("rules")
+    }
+
+    fn alike(names: &NameMap, one: &str, other: &str) -> bool {
+        let table = |name: &str| TableName::new("shop", name);
+        names.shapes_alike(&table(one), &table(other))
+    }
+
+    #[test]
+    fn each_key_is_that_of_the_first_rule_that_has_it() {
+        let filter = || Some("a > 1".to_owned());
+        let without = || Some(vec!["x".to_owned()]);
+        let names = names(vec![
+            TableRule {
+                filter: filter(),
+                ..TableRule::of("shop.*")
+            },
+            TableRule {
+                without: without(),
+                ..TableRule::of("shop.one")
+            },
+            TableRule {
+                without: without(),
+                filter: filter(),
+                ..TableRule::of("shop.other")
+            },
+            TableRule {
+                columns: without(),
+                ..TableRule::of("shop.third")
+            },
+        ]);
+        assert!(alike(&names, "one", "other"));
+        assert!(!alike(&names, "one", "none"));
+        assert!(!alike(&names, "one", "third"));
+        assert!(names.leaves_out(&TableName::new("shop", "one"), "X"));
+        assert!(!names.leaves_out(&TableName::new("shop", "third"), "X"));
     }
 }

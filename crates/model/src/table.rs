@@ -111,6 +111,13 @@ impl Table {
         shape.is_some_and(|shape| shape.left_out.contains(&column))
     }
 
+    /// The condition under which its rows move.
+    pub fn filter(&self) -> Option<&str> {
+        self.shape
+            .as_ref()
+            .and_then(|shape| shape.filter.as_deref())
+    }
+
     /// The target's own, used as it was found: never made, changed or dropped by the task.
     pub fn is_kept(&self) -> bool {
         self.adopted

@@ -10,7 +10,8 @@ use crate::online::OnlineDdlSpec;
 use crate::operation::Operation;
 use crate::select::SelectFile;
 pub use crate::select::{
-    Capitalization, ConflictPolicy, DatabaseRule, Mapping, MappingSpec, SelectSpec, TableRule,
+    Capitalization, ConflictPolicy, DatabaseRule, FilterUpdates, Mapping, MappingSpec, SelectSpec,
+    TableRule,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

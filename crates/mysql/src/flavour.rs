@@ -84,6 +84,14 @@ impl ServerVersion {
 
     /// True where `CAST(f AS DOUBLE)` exists; elsewhere `f * 1e0` gives the same number,
     /// with its sign also where it is zero.
+    /// Collations of `utf8mb3` have its name; before they have that of `utf8`.
+    pub fn has_utf8mb3_collations(&self) -> bool {
+        match self.is_mariadb() {
+            true => self.at_least(10, 6, 1),
+            false => self.at_least(8, 0, 30),
+        }
+    }
+
     pub fn has_cast_as_double(&self) -> bool {
         self.mysql_since(8, 0, 17)
     }

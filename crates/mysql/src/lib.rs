@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod binlog;
 pub mod catalog;
 pub mod ddl;
+pub mod filter;
 pub mod flavour;
 mod json;
 pub mod literal;

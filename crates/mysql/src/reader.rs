@@ -5,6 +5,7 @@
 //! and the key's index is forced. Names are those of the target; who reads from the source passes
 //! `Table::at_source`. Must not know what the rows are for. Read on in `literal`.
 
+use crate::filter::Filter;
 use crate::flavour::ServerVersion;
 use crate::json;
 use crate::literal::{push_key_comparison, push_key_condition, push_key_literal};
@@ -28,11 +29,30 @@ const KEY_BYTES_PER_STATEMENT: usize = 256 << 10;
 #[derive(Clone)]
 pub struct TableReader {
     sessions: Pool,
+    origin: Origin,
+}
+
+/// Whose rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Only the rows that the filter of the table selects.
+    Source,
+    Target,
+}
+
+impl Origin {
+    /// What the rows must meet, as SQL.
+    fn condition(self, table: &Table) -> Result<Option<String>, Fault> {
+        match self {
+            Origin::Source => Ok(Filter::of(table)?.map(|filter| filter.sql().to_owned())),
+            Origin::Target => Ok(None),
+        }
+    }
 }
 
 impl TableReader {
-    pub fn new(sessions: Pool) -> TableReader {
-        TableReader { sessions }
+    pub fn new(sessions: Pool, origin: Origin) -> TableReader {
+        TableReader { sessions, origin }
     }
 }
 
@@ -58,7 +78,7 @@ impl RowReader for TableReader {
         rows: &RowSender,
     ) -> Result<(), Fault> {
         let mut session = self.sessions.get().await?;
-        read_range_in(&mut session, table, range, rows).await
+        read_range_in(&mut session, table, range, self.origin, rows).await
     }
 
     async fn read_keys(&self, table: &Table, keys: &[Row]) -> Result<Vec<Row>, Fault> {
@@ -69,7 +89,7 @@ impl RowReader for TableReader {
         while !rest.is_empty() {
             let (now, later) = rest.split_at(keys_that_fit(rest));
             rest = later;
-            let sql = read_keys_statement(table, now, session.version())?;
+            let sql = read_keys_statement(table, now, self.origin, session.version())?;
             let rows: RowSet = session.query(sql).await.map_err(|error| at(table, error))?;
             let documents = Documents::of(table);
             for row in rows.rows {
@@ -87,9 +107,10 @@ pub async fn read_range_in(
     session: &mut Session,
     table: &Table,
     range: &KeyRange,
+    origin: Origin,
     rows: &RowSender,
 ) -> Result<(), Fault> {
-    let sql = read_range_statement(table, range, session.version())?;
+    let sql = read_range_statement(table, range, origin, session.version())?;
     session.set_label(format!("read rows of {}", table.name));
     let mut stream = session
         .query_stream(sql)
@@ -156,18 +177,29 @@ fn key_after_statement(
 fn read_range_statement(
     table: &Table,
     range: &KeyRange,
+    origin: Origin,
     version: &ServerVersion,
 ) -> Result<Vec<u8>, Fault> {
     let mut sql = b"SELECT ".to_vec();
     push_row_list(&mut sql, table, version)?;
+    let condition = origin.condition(table)?;
     match table.identity() {
         Some(key) => {
             push_from(&mut sql, table, Some(key));
-            push_where(&mut sql, table, key, range);
+            let bounded = push_where(&mut sql, table, key, range);
+            if let Some(condition) = condition {
+                let word = if bounded { "AND" } else { "WHERE" };
+                sql.extend_from_slice(format!(" {word} {condition}").as_bytes());
+            }
             push_order(&mut sql, table, key);
         }
         // A table without a key has one range: all of it, in no order.
-        None if *range == KeyRange::all() => push_from(&mut sql, table, None),
+        None if *range == KeyRange::all() => {
+            push_from(&mut sql, table, None);
+            if let Some(condition) = condition {
+                sql.extend_from_slice(format!(" WHERE {condition}").as_bytes());
+            }
+        }
         None => return Err(no_key(table)),
     }
     Ok(sql)
@@ -176,6 +208,7 @@ fn read_range_statement(
 fn read_keys_statement(
     table: &Table,
     keys: &[Row],
+    origin: Origin,
     version: &ServerVersion,
 ) -> Result<Vec<u8>, Fault> {
     let key = identity(table)?;
@@ -183,6 +216,10 @@ fn read_keys_statement(
     push_row_list(&mut sql, table, version)?;
     push_from(&mut sql, table, Some(key));
     sql.extend_from_slice(b" WHERE ");
+    let condition = origin.condition(table)?;
+    if condition.is_some() {
+        sql.push(b'(');
+    }
     match key.parts.as_slice() {
         [part] if compares_well_in_a_list(&table.columns[part.column]) => {
             let column = &table.columns[part.column];
@@ -204,6 +241,9 @@ fn read_keys_statement(
                 push_key_condition(&mut sql, table, key);
             }
         }
+    }
+    if let Some(condition) = condition {
+        sql.extend_from_slice(format!(") AND {condition}").as_bytes());
     }
     Ok(sql)
 }
@@ -356,7 +396,8 @@ fn push_from(sql: &mut Vec<u8>, table: &Table, key: Option<&Key>) {
     }
 }
 
-fn push_where(sql: &mut Vec<u8>, table: &Table, key: &Key, range: &KeyRange) {
+/// True where there is a bound.
+fn push_where(sql: &mut Vec<u8>, table: &Table, key: &Key, range: &KeyRange) -> bool {
     let mut word: &[u8] = b" WHERE ";
     for (bound, side) in [(&range.lower, Side::Behind), (&range.upper, Side::UpTo)] {
         if let Some(bound) = bound {
@@ -365,6 +406,7 @@ fn push_where(sql: &mut Vec<u8>, table: &Table, key: &Key, range: &KeyRange) {
             word = b" AND ";
         }
     }
+    range.lower.is_some() || range.upper.is_some()
 }
 
 /// Which rows a bound takes, in the order of the key.
@@ -519,7 +561,7 @@ mod tests {
             upper: Some(row(&["7", "y", "9"])),
         };
         check(
-            read_range_statement(&table, &range, &version("9.7.4")),
+            read_range_statement(&table, &range, Origin::Source, &version("9.7.4")),
             "SELECT `a`,`b`,`c` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE \
              (`a` > -1 OR (`a` = -1 AND (`b` > _utf8mb4 X'78' OR (`b` = _utf8mb4 X'78' AND (`c` > 2))))) AND \
              (`a` < 7 OR (`a` = 7 AND (`b` < _utf8mb4 X'79' OR (`b` = _utf8mb4 X'79' AND (`c` <= 9))))) \
@@ -536,7 +578,7 @@ mod tests {
             upper: Some(row(&["7", "9"])),
         };
         check(
-            read_range_statement(&table, &range, &version("9.7.4")),
+            read_range_statement(&table, &range, Origin::Source, &version("9.7.4")),
             "SELECT `a`,`b` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE \
              (`a` > 1 OR (`a` = 1 AND (`b` < 2))) AND (`a` < 7 OR (`a` = 7 AND (`b` >= 9))) \
              ORDER BY `d`.`t`.`a`,`d`.`t`.`b` DESC",
@@ -565,7 +607,12 @@ mod tests {
     fn keys_are_looked_up_in_lists_where_that_compares_alike() {
         let numbers = table(vec![column("a", integer())], 1);
         check(
-            read_keys_statement(&numbers, &[row(&["1"]), row(&["2"])], &version("9.7.4")),
+            read_keys_statement(
+                &numbers,
+                &[row(&["1"]), row(&["2"])],
+                Origin::Source,
+                &version("9.7.4"),
+            ),
             "SELECT `a` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE `a` IN (1,2)",
         );
         let days = table(
@@ -573,7 +620,12 @@ mod tests {
             1,
         );
         check(
-            read_keys_statement(&days, &[row(&["2024-01-01"])], &version("9.7.4")),
+            read_keys_statement(
+                &days,
+                &[row(&["2024-01-01"])],
+                Origin::Source,
+                &version("9.7.4"),
+            ),
             "SELECT `a`,`b` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE (`a` = '2024-01-01')",
         );
     }
@@ -582,14 +634,15 @@ mod tests {
     fn a_table_without_a_key_has_one_range() {
         let table = table(vec![column("a", integer())], 0);
         check(
-            read_range_statement(&table, &KeyRange::all(), &version("9.7.4")),
+            read_range_statement(&table, &KeyRange::all(), Origin::Source, &version("9.7.4")),
             "SELECT `a` FROM `d`.`t`",
         );
         let range = KeyRange {
             lower: Some(row(&["1"])),
             upper: None,
         };
-        let fault = read_range_statement(&table, &range, &version("9.7.4")).expect_err("no key");
+        let fault = read_range_statement(&table, &range, Origin::Source, &version("9.7.4"))
+            .expect_err("no key");
         assert_eq!(fault.code, "SRC-020");
         assert!(key_after_statement(&table, None, 1, &version("9.7.4")).is_err());
     }

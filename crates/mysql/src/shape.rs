@@ -3,9 +3,12 @@
 //! Owns what can be judged from the table alone; its definition is judged when it is projected, see
 //! `ddl::definition`.
 
+use crate::catalog::{ForeignKeyFact, foreign_keys};
+use crate::ddl::Dialect;
+use crate::filter::Filter;
 use wherry_model::pattern::TablePattern;
 use wherry_model::task::SelectSpec;
-use wherry_model::{CheckItem, Exactness, Fault, Table};
+use wherry_model::{CheckItem, Exactness, Fault, Table, TableName};
 
 /// Why this table cannot be moved as its rule says; the fault names it.
 pub(crate) fn problem(table: &Table) -> Option<Fault> {
@@ -21,18 +24,59 @@ pub(crate) fn problem(table: &Table) -> Option<Fault> {
             .hint("Let every column of its primary key, or of a unique key without NULLs, move."),
         );
     }
-    None
+    if table.filter().is_some() && table.is_cascading() {
+        let message = format!(
+            "table {name} has a filter, and foreign keys tie it to tables whose cascades the source does not log"
+        );
+        return Some(Fault::operator("FLT-008", message).table(name).hint(
+            "Remove the filter, or the foreign keys with CASCADE or SET NULL at the source.",
+        ));
+    }
+    Filter::of(table).err()
+}
+
+/// Tables with a filter that foreign keys of other tables, or their own, point to: rows that stay
+/// behind would be missing there.
+fn filtered_parents(tables: &[Table], dialect: Dialect) -> Result<Vec<Fault>, Fault> {
+    if tables.iter().all(|table| table.filter().is_none()) {
+        return Ok(Vec::new());
+    }
+    let facts = foreign_keys(tables, dialect)?;
+    let refusal = |table: &Table| {
+        let points_to_it = |fact: &&ForeignKeyFact| fact.parent == table.name;
+        let fact = facts
+            .iter()
+            .find(points_to_it)
+            .filter(|_| table.filter().is_some())?;
+        Some(filtered_parent(&table.name, &fact.child))
+    };
+    Ok(tables.iter().filter_map(refusal).collect())
+}
+
+fn filtered_parent(parent: &TableName, child: &TableName) -> Fault {
+    let message = format!(
+        "table {parent} has a filter, and rows of {child} may refer to rows that stay behind"
+    );
+    let hint = format!("Remove the filter, or the foreign key of {child} at the source.");
+    Fault::operator("FLT-007", message).table(parent).hint(hint)
 }
 
 /// Moves the tables that cannot be carried as their rules say to those that are refused.
-pub(crate) fn refuse(tables: &mut Vec<Table>, refused: &mut Vec<Fault>) {
-    tables.retain(|table| match problem(table) {
-        Some(fault) => {
-            refused.push(fault);
-            false
-        }
-        None => true,
+///
+/// Errors: a definition that cannot be read.
+pub(crate) fn refuse(
+    tables: &mut Vec<Table>,
+    refused: &mut Vec<Fault>,
+    dialect: Dialect,
+) -> Result<(), Fault> {
+    let mut found: Vec<Fault> = tables.iter().filter_map(problem).collect();
+    found.extend(filtered_parents(tables, dialect)?);
+    tables.retain(|table| {
+        let mut of_tables = found.iter().filter_map(Fault::table_name);
+        !of_tables.any(|name| *name == table.name)
     });
+    refused.extend(found);
+    Ok(())
 }
 
 /// The item of the precheck about the rules of tables, from what the catalog refused.

@@ -24,6 +24,8 @@ pub struct TableEntry {
     pub operations: Option<Vec<String>>,
     /// The columns that move, where not all of them do.
     pub columns: Option<Vec<String>>,
+    /// The condition under which rows move.
+    pub filter: Option<String>,
 }
 
 /// A name in backticks.
@@ -109,6 +111,9 @@ impl Draft {
             if let Some(names) = &entry.columns {
                 let names: Vec<String> = names.iter().map(|name| scalar(name)).collect();
                 out.push_str(&format!("      columns: [{}]\n", names.join(", ")));
+            }
+            if let Some(filter) = &entry.filter {
+                out.push_str(&format!("      filter: {}\n", scalar(filter)));
             }
         }
     }

@@ -75,27 +75,27 @@ fn tables_that_become_one_are_merged() {
 fn what_is_not_carried_is_named() {
     check(
         r#"{"shop": {"all": false, "dml_op": "i,u", "conflict": "x", "Procedure": {"p": {"name": "p"}}, "Table": {
-            "a": {"filter": "id>10", "ddl_op": "ALTER TABLE, create_index,CREATE VIEW,explode"},
+            "a": {"filter": "id>10 and name = 'it''s'", "ddl_op": "ALTER TABLE, create_index,CREATE VIEW,explode"},
             "b": {"all": false, "column": {"id": {"name": "id"}, "it's": {"name": "its"}, "extra": {"name": "extra", "value": "dt_now()"}}},
             "bb": {"all": false, "column": {"c_.*": {"patternType": "REGEX"}}},
             "_a_gho": {"filterType": "GRAY", "grayName": "a"},
-            "c": {"name": "c"}, "c*": {"patternType": "FNMATCH", "filterType": "BLACK"},
+            "c": {"name": "c", "filter": "id > "}, "c*": {"patternType": "FNMATCH", "filterType": "BLACK"},
             "d(": {"patternType": "REGEX"}, "e": {"patternType": "MAGIC"}}}}"#,
         "#\n# Not carried:\n\
          # - shop.dml_op: changes of rows cannot be left out in this version (DDL-141)\n\
          # - shop.Table._a_gho: a GRAY rule lends the rules of another name; for tables of online-DDL tools use `stream.online_ddl`\n\
          # - shop.Table.a.ddl_op `explode`: no kind of statement has this name\n\
          # - shop.Table.a.ddl_op (what it does not name): databases, views, routines, triggers and events are kept like the source's all the same; take words out of `operations` to change that\n\
-         # - shop.Table.a.filter: row filters are not carried by this converter: all rows would move\n\
          # - shop.Table.b.column.extra: it is an additional column, and these are not part of this version\n\
          # - shop.Table.bb.column: all columns move: those that are chosen are not all given by their exact names\n\
+         # - shop.Table.c.filter: all rows would move: the filter is not taken at character 5: it ends where a value should stand (FLT-001)\n\
          # - shop.Table.d(: its name or regular expression cannot be read, so it is left out: unclosed group\n\
          # - shop.Table.e.patternType: no such kind of pattern is known; the object is left out\n\
          # - shop.Table.c: an excluded pattern matches it too, and `exclude` wins; write that pattern so that it passes over this table\n\
          # - shop.Procedure: objects of this kind move with their whole database alone, or do not exist in MySQL\n\
          # - shop.conflict: its values are not documented; see `policy` in docs/task-file.md\n\
          select:\n  include:\n    - 'shop.a'\n    - 'shop.b'\n    - 'shop.bb'\n    - 'shop.c'\n  exclude:\n    - 'shop./c.*/'\n  \
-         tables:\n    - table: 'shop.a'\n      operations: [dml, alter-table, create-index]\n    - table: 'shop.b'\n      columns: ['id', 'it''s']\n  \
+         tables:\n    - table: 'shop.a'\n      operations: [dml, alter-table, create-index]\n      filter: 'id>10 and name = ''it''''s'''\n    - table: 'shop.b'\n      columns: ['id', 'it''s']\n  \
          mapping:\n    columns:\n      'shop.b.it''s': 'its'\n",
     );
 }

@@ -153,7 +153,9 @@ impl RowPlan {
                 _ if is_null => {}
                 _ => codec.push(cursor, out, scratch)?,
             }
-            if is_null || self.table.is_left_out(index) {
+            // A filter may need what stays behind; it takes that away itself.
+            let stays = self.table.filter().is_none() && self.table.is_left_out(index);
+            if is_null || stays {
                 out.truncate(begin);
                 push_value(out, None);
             }

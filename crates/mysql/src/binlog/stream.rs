@@ -15,6 +15,7 @@ use super::gtid::{GtidSet, GtidState, MariaPosition};
 use super::identity::Identities;
 use super::place::Boundary;
 use super::statement::Judge;
+use crate::filter::stage::Filters;
 use crate::session::Endpoint;
 use assembler::{Assembler, Purpose, Trouble};
 use async_trait::async_trait;
@@ -68,6 +69,9 @@ pub struct MysqlStream {
     dialer: Dialer,
     facts: SourceFacts,
     assembler: Assembler,
+    filters: Filters,
+    /// Changes that may not be selected.
+    unfiltered: Option<TransactionPart>,
     identities: Identities,
     /// Changes whose identities are not attached yet.
     unattached: Option<TransactionPart>,
@@ -100,9 +104,11 @@ impl MysqlStream {
         let assembler =
             Assembler::new(from, gtids, judge, Purpose::Changes, options.part_bytes_max);
         Ok(MysqlStream {
+            filters: Filters::new(endpoint.clone(), &facts.version),
             dialer,
             facts,
             assembler,
+            unfiltered: None,
             identities: Identities::new(endpoint.clone()),
             unattached: None,
             unresolved: None,
@@ -186,6 +192,12 @@ impl MysqlStream {
 impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamItem, Fault> {
         loop {
+            if let Some(part) = &mut self.unfiltered {
+                self.filters.apply(&mut part.changes).await?;
+            }
+            if let Some(part) = self.unfiltered.take() {
+                self.unattached = Some(part);
+            }
             if let Some(part) = &mut self.unattached {
                 self.identities.attach(&mut part.changes).await?;
             }
@@ -200,7 +212,7 @@ impl ChangeStream for MysqlStream {
             }
             match self.assembler.next_item() {
                 Some(StreamItem::Changes(part)) => {
-                    self.unattached = Some(part);
+                    self.unfiltered = Some(part);
                     continue;
                 }
                 Some(StreamItem::Ddl(ddl)) => {

@@ -9,7 +9,7 @@ use super::exact_scan::changed_between;
 use crate::binlog;
 use crate::binlog::gtid::GtidSet;
 use crate::catalog;
-use crate::reader::read_range_in;
+use crate::reader::{Origin, read_range_in};
 use crate::session::{Endpoint, Session, SessionError, SessionKind};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -205,7 +205,7 @@ impl ExactSnapshot for Snapshot {
     async fn read_all(&mut self, table: &Table, rows: &RowSender) -> Result<(), Fault> {
         let all = KeyRange::all();
         let at_source = table.at_source();
-        let read = read_range_in(&mut self.session, &at_source, &all, rows);
+        let read = read_range_in(&mut self.session, &at_source, &all, Origin::Source, rows);
         let Some(until) = self.locked_until else {
             return read.await;
         };

@@ -19,7 +19,7 @@ use crate::catalog::{self, Scope};
 use crate::merge;
 use crate::names::Names;
 use crate::object::{broken_view, read_objects};
-use crate::reader::TableReader;
+use crate::reader::{Origin, TableReader};
 use crate::session::{Endpoint, Pool, PooledSession, Session, SessionKind};
 use crate::shape;
 use async_trait::async_trait;
@@ -61,7 +61,7 @@ impl MysqlSource {
         let readers = Pool::new(endpoint.clone(), SessionKind::Read, options.readers.max(1));
         MysqlSource {
             control: Pool::new(endpoint.clone(), SessionKind::Control, CONTROL_SESSIONS),
-            reader: TableReader::new(readers),
+            reader: TableReader::new(readers, Origin::Source),
             lock_tries: exact::LOCK_TRIES,
             names: Arc::default(),
             endpoint,
@@ -171,7 +171,7 @@ impl Source for MysqlSource {
         let dialect = session.version().into();
         let (mut tables, mut refused) = catalog::carried(found, dialect, logged, &is_selected)?;
         self.names.apply(&mut tables).await?;
-        shape::refuse(&mut tables, &mut refused);
+        shape::refuse(&mut tables, &mut refused, dialect)?;
         let names = self.names.map().await?;
         merge::refuse(&mut tables, &mut refused, selection, &names, dialect);
         Ok(Catalog {

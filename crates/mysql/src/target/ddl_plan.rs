@@ -224,7 +224,8 @@ impl Inner {
             return Ok(plan);
         }
         let reload = match carried_notes(request, stored, notes) {
-            Ok(notes) => reload_reason(request, &stored.state.table, &notes),
+            Ok(notes) => reload_reason(request, &stored.state.table, &notes)
+                .or_else(|| request.changes_what_is_filtered_by(&stored.state.table)),
             Err(refusal) => return self.plan_refused(request, &subject, &refusal),
         };
         if let Some(reason) = reload {

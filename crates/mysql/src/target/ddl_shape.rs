@@ -9,6 +9,7 @@ use super::definition_change::{Plan, Request};
 use super::shadow::ShadowFault;
 use super::store::{Dialect, StoredTable};
 use crate::ddl::may_concern;
+use crate::filter::Filter;
 use wherry_model::{Fault, Table, TableName};
 
 const OTHER_SHAPE: &str = "under its new name other columns of it move";
@@ -17,6 +18,18 @@ impl Request<'_> {
     /// True where the target's table holds, or is to hold, another part of the source's table.
     pub(super) fn is_shaped(&self, before: &Table, after: &TableName) -> bool {
         before.shape.is_some() || !self.names.shapes_alike(&before.name, after)
+    }
+
+    /// Why a statement may change which rows of a table are selected: their values may change without
+    /// a word in the binlog.
+    pub(super) fn changes_what_is_filtered_by(&self, table: &Table) -> Option<&'static str> {
+        let filter = Filter::of(table).ok()??;
+        let decides = |name: &str| {
+            let mut columns = filter.columns().iter();
+            columns.any(|index| table.columns[*index].name.to_lowercase() == name.to_lowercase())
+        };
+        may_concern(&self.ddl.statement, &self.statement, &decides)
+            .then_some("it may change columns that its filter looks at")
     }
 
     /// True where the statement names a column of the table that moves, but for its place.

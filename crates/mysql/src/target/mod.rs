@@ -59,7 +59,7 @@ use crate::ddl::Dialect;
 use crate::ddl::rules::Flavours;
 use crate::flavour::ServerVersion;
 use crate::names::Names;
-use crate::reader::{TableReader, read_range_in};
+use crate::reader::{Origin, TableReader, read_range_in};
 use crate::session::{Activity, Endpoint, Pool, Session, SessionError, SessionKind};
 use async_trait::async_trait;
 use owed::OwedMark;
@@ -169,7 +169,7 @@ impl MysqlTarget {
         let reads = pool(SessionKind::Read);
         let shared = Shared {
             pool: pool(SessionKind::Write),
-            reader: TableReader::new(reads.clone()),
+            reader: TableReader::new(reads.clone(), Origin::Target),
             reads,
             activity,
             source_version: options.source_version,
@@ -258,7 +258,7 @@ impl Inner {
             .map_err(|error| self.state_fault(error))?;
         let checkpoint = store::checkpoint_of(&stored)?
             .ok_or_else(|| fault::state_moved("the task has no checkpoint"))?;
-        read_range_in(&mut session, table, &KeyRange::all(), rows).await?;
+        read_range_in(&mut session, table, &KeyRange::all(), Origin::Target, rows).await?;
         if !session.is_broken() {
             session
                 .execute("ROLLBACK")

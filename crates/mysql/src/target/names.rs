@@ -57,7 +57,10 @@ fn change(names: &NameMap, stored: &Table) -> Option<String> {
         ));
     }
     if stored.shape != now.shape {
-        return Some(format!("other columns of table {} would move", stored.name));
+        return Some(format!(
+            "other columns or rows of table {} would move",
+            stored.name
+        ));
     }
     let columns = stored.columns.iter().zip(&now.columns);
     columns

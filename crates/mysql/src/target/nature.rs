@@ -120,6 +120,13 @@ impl Inner {
                 )));
             }
             let parent = self.stored_table(parent).await?;
+            let is_filtered = |stored: &StoredTable| stored.state.table.filter().is_some();
+            if parent.as_ref().is_some_and(is_filtered) {
+                return Ok(Some(cannot_carry(
+                    table,
+                    "it has a foreign key to a table with a filter, whose rows do not all move",
+                )));
+            }
             if parent.is_some_and(|stored| stored.state.table.is_cascading()) {
                 return Ok(Some(cannot_carry(
                     table,

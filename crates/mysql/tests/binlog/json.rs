@@ -4,7 +4,7 @@ use super::{changes_until, end_of, endpoint, follow, loaded, replay, start, tabl
 use std::collections::{BTreeMap, BTreeSet};
 use wherry_engine::ports::RowReader;
 use wherry_model::{Change, ChangeKind, Row};
-use wherry_mysql::reader::TableReader;
+use wherry_mysql::reader::{Origin, TableReader};
 use wherry_mysql::session::{Pool, SessionKind};
 use wherry_testkit::{Flavour, Random};
 
@@ -158,7 +158,10 @@ async fn types_that_do_not_fit_into_a_packet_are_an_error() {
         )
         .await
         .expect("a document");
-    let reader = TableReader::new(Pool::new(endpoint(&server), SessionKind::Read, 1));
+    let reader = TableReader::new(
+        Pool::new(endpoint(&server), SessionKind::Read, 1),
+        Origin::Source,
+    );
     let key = Row::from_values([Some(b"1".as_slice())]);
     let fault = reader
         .read_keys(&table(&server, "t").await, &[key])

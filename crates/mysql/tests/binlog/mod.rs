@@ -17,7 +17,7 @@ use wherry_model::task::{SelectSpec, TlsMode};
 use wherry_model::{Change, ChangeKind, Fault, Position, Row, Table, TableName};
 use wherry_mysql::binlog::{self, MysqlStream, StreamOptions};
 use wherry_mysql::catalog::read_table;
-use wherry_mysql::reader::TableReader;
+use wherry_mysql::reader::{Origin, TableReader};
 use wherry_mysql::session::{Endpoint, Pool, Secret, Session, SessionKind};
 use wherry_testkit::{Flavour, Server, ServerOptions};
 
@@ -221,7 +221,10 @@ fn replay(changes: &[Change]) -> BTreeMap<u64, Row> {
 
 /// Every row of a table as the load reads it, by its first column.
 async fn loaded(server: &Server, table: &Table) -> BTreeMap<u64, Row> {
-    let reader = TableReader::new(Pool::new(endpoint(server), SessionKind::Read, 1));
+    let reader = TableReader::new(
+        Pool::new(endpoint(server), SessionKind::Read, 1),
+        Origin::Source,
+    );
     let (sender, mut receiver) = row_pipe(&Budget::new(64 << 20));
     let all = KeyRange::all();
     let read = async {

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod exact;
+mod filter;
 mod keys;
 mod precheck;
 mod values;
