@@ -8,7 +8,7 @@ use crate::wire;
 use serde::Serialize;
 use serde_json::json;
 use wherry_engine::ports::Catalog;
-use wherry_model::task::{ConflictPolicy, EngineRule, SelectSpec};
+use wherry_model::task::{ConflictPolicy, EngineRule, EtlErrors, SelectSpec};
 use wherry_model::{
     Fault, NameMap, ObjectKind, Operation, Operations, SchemaObject, Table, TableName,
 };
@@ -34,6 +34,9 @@ struct PlannedTable {
     without: Vec<String>,
     /// The condition under which its rows move.
     filter: Option<String>,
+    /// The script that changes its rows.
+    script: Option<String>,
+    script_errors: Option<EtlErrors>,
     policy: &'static str,
     policy_by: String,
     /// Kinds of statements that are not carried.
@@ -149,6 +152,8 @@ fn planned(table: &Table, select: &SelectSpec, names: &NameMap, rule: EngineRule
         columns: moving.map(column).collect(),
         without: staying.map(|column| column.name.clone()).collect(),
         filter: table.filter().map(str::to_owned),
+        script: table.script().map(|script| script.text.clone()),
+        script_errors: table.script().map(|script| script.errors),
         policy: match policy {
             ConflictPolicy::Fail => "fail",
             ConflictPolicy::Keep => "keep",
@@ -223,6 +228,10 @@ fn table_text(table: &PlannedTable) -> String {
     }
     if let Some(filter) = &table.filter {
         lines.push(format!("    filter: {filter}"));
+    }
+    if let Some(script) = &table.script {
+        let words: Vec<&str> = script.split_whitespace().collect();
+        lines.push(format!("    script: {}", words.join(" ")));
     }
     let operations = match table.left_out.as_slice() {
         [] => "all".to_owned(),

@@ -200,6 +200,11 @@ pub fn filter_mistake(filter: &str) -> Option<Fault> {
     wherry_mysql::filter::check_form(filter).err()
 }
 
+/// Why no table could have this script; asks no server.
+pub fn script_mistake(script: &str) -> Option<Fault> {
+    wherry_mysql::script::check_form(script).err()
+}
+
 /// What is there at the source and how it is called in the target; writes nothing.
 pub async fn survey(task: &Task) -> Result<Found, Fault> {
     let spec = &task.spec;

@@ -89,6 +89,36 @@ const CASES: &[(&str, &str, Text)] = &[
         Select("@tables: [{table: shop.a, filter: 'id > 1', filter_updates: after}]"),
     ),
     (
+        "ETL-005",
+        "line 1, character 1",
+        Select("@tables: [{table: shop.a, etl: {script: 'e_sett(`a`, 1)'}}]"),
+    ),
+    (
+        "ETL-004",
+        "not taken",
+        Select("@tables: [{table: shop.a, etl: {script: 'e_drop(); e_drop()'}}]"),
+    ),
+    (
+        "TRF-006",
+        "Use fail",
+        Select("@tables: [{table: shop.a, etl: {script: 'e_drop()', errors: skip}}]"),
+    ),
+    (
+        "TRF-007",
+        "could not read script",
+        Select("@tables: [{table: shop.a, etl: {file: nowhere.etl}}]"),
+    ),
+    (
+        "TRF-010",
+        "exactly one",
+        Select("@tables: [{table: shop.a, etl: {errors: fail}}]"),
+    ),
+    (
+        "CLI-004",
+        "unknown value `ignore`",
+        Select("@tables: [{table: shop.a, etl: {script: 'e_drop()', errors: ignore}}]"),
+    ),
+    (
         "TRF-010",
         "no `filter` beside it",
         Select("@tables: [{table: shop.a, filter_updates: both-images}]"),

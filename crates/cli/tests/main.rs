@@ -36,6 +36,7 @@ mod remodel;
 mod roads;
 mod rules;
 mod runner;
+mod scripts;
 mod seeds;
 mod shape;
 mod takeover;

@@ -426,7 +426,9 @@ impl NameMap {
     pub fn shapes_alike(&self, one: &TableName, other: &TableName) -> bool {
         match (self.shaping_rule(one), self.shaping_rule(other)) {
             (None, None) => true,
-            (Some(one), Some(other)) => one.shapes_like(&other),
+            (Some(rule), Some(under_other)) => {
+                rule.shapes_like(&under_other) && (one == other || !rule.looks_at_names())
+            }
             _ => false,
         }
     }

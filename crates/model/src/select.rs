@@ -10,6 +10,7 @@ use crate::object::{ObjectKind, SchemaObject};
 use crate::online::OnlineTables;
 use crate::operation::{Operation, Operations};
 use crate::pattern::{Pattern, TablePattern};
+use crate::shape::{EtlSpec, FilterUpdates};
 use crate::task::RefusedDdl;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -264,17 +265,9 @@ pub struct TableRule {
     /// What an update becomes whose row the filter selects before or after it alone.
     #[serde(default)]
     pub filter_updates: Option<FilterUpdates>,
-}
-
-/// Which image of an update its filter is about.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum FilterUpdates {
-    /// Both: a row that enters the selection is inserted, one that leaves it is deleted.
-    #[default]
-    BothImages,
-    /// The row before the update, as DTS does it; refused in this version.
-    PreImage,
+    /// A script that changes its rows, behind the filter.
+    #[serde(default)]
+    pub etl: Option<EtlSpec>,
 }
 
 impl TableRule {
@@ -288,6 +281,7 @@ impl TableRule {
             without: None,
             filter: None,
             filter_updates: None,
+            etl: None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::table::Table;
 use crate::task::TableRule;
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Stored with the table it is about, so that a task knows what it has planned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,59 @@ pub struct Shape {
     /// Only rows for which this holds move.
     #[serde(default)]
     pub filter: Option<String>,
+    /// Changes the rows that move.
+    #[serde(default)]
+    pub script: Option<RowScript>,
+}
+
+/// A script in the ETL language, as the task file had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowScript {
+    pub text: String,
+    pub errors: EtlErrors,
+}
+
+/// A script in the ETL language; either `script` or `file` stands there.
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct EtlSpec {
+    #[serde(default)]
+    pub script: Option<String>,
+    /// A file that holds it.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// What becomes of a row whose new values cannot be computed or stored.
+    #[serde(default, deserialize_with = "errors_or_null")]
+    pub errors: EtlErrors,
+}
+
+/// The word `null` is YAML's NULL where it stands without quotes.
+fn errors_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EtlErrors, D::Error> {
+    let errors = Option::<EtlErrors>::deserialize(deserializer)?;
+    Ok(errors.unwrap_or(EtlErrors::Null))
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum EtlErrors {
+    /// It stops its table.
+    #[default]
+    Fail,
+    /// It stays behind; refused in this version.
+    Skip,
+    /// The column becomes NULL.
+    Null,
+}
+
+/// Which image of an update its filter is about.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterUpdates {
+    /// Both: a row that enters the selection is inserted, one that leaves it is deleted.
+    #[default]
+    BothImages,
+    /// The row before the update, as DTS does it; refused in this version.
+    PreImage,
 }
 
 impl Shape {
@@ -26,6 +80,10 @@ impl Shape {
                 .map(|(index, _)| index)
                 .collect(),
             filter: rule.filter.clone(),
+            script: rule.etl.as_ref().map(|etl| RowScript {
+                text: etl.script.clone().unwrap_or_default(),
+                errors: etl.errors,
+            }),
         };
         (shape != Shape::default()).then(|| Box::new(shape))
     }
@@ -52,11 +110,23 @@ impl TableRule {
         if self.filter.is_none() {
             self.filter.clone_from(&other.filter);
         }
+        if self.etl.is_none() {
+            self.etl.clone_from(&other.etl);
+        }
+    }
+
+    /// True where the script may do another thing for a table of another name.
+    pub(crate) fn looks_at_names(&self) -> bool {
+        let script = self.etl.as_ref().and_then(|etl| etl.script.as_deref());
+        script.is_some_and(|text| text.contains("__TB__") || text.contains("__DB__"))
     }
 
     /// True where not all of the table goes to the target.
     pub fn shapes(&self) -> bool {
-        self.columns.is_some() || self.without.is_some() || self.filter.is_some()
+        self.columns.is_some()
+            || self.without.is_some()
+            || self.filter.is_some()
+            || self.etl.is_some()
     }
 
     /// True where both send the same of a table, whatever its columns are.
@@ -64,6 +134,7 @@ impl TableRule {
         self.columns == other.columns
             && self.without == other.without
             && self.filter == other.filter
+            && self.etl == other.etl
     }
 }
 
@@ -116,5 +187,24 @@ mod tests {
         assert!(!alike(&names, "one", "third"));
         assert!(names.leaves_out(&TableName::new("shop", "one"), "X"));
         assert!(!names.leaves_out(&TableName::new("shop", "third"), "X"));
+    }
+
+    #[test]
+    fn a_script_that_looks_at_names_does_another_thing_for_each() {
+        let rule = |table: &str, script: &str| TableRule {
+            etl: Some(EtlSpec {
+                script: Some(script.to_owned()),
+                file: None,
+                errors: EtlErrors::Fail,
+            }),
+            ..TableRule::of(table)
+        };
+        let names = names(vec![
+            rule("shop.a*", "e_set(`n`, 1)"),
+            rule("shop.b*", "e_if(op_eq(__TB__, 'b1'), e_drop())"),
+        ]);
+        assert!(alike(&names, "a1", "a2"));
+        assert!(alike(&names, "b1", "b1"));
+        assert!(!alike(&names, "b1", "b2"));
     }
 }

@@ -1,7 +1,7 @@
 //! Tables, columns and keys as the catalog describes them.
 
 use crate::name::TableName;
-use crate::shape::Shape;
+use crate::shape::{RowScript, Shape};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -116,6 +116,16 @@ impl Table {
         self.shape
             .as_ref()
             .and_then(|shape| shape.filter.as_deref())
+    }
+
+    /// True where a filter or a script looks at its rows, and may need columns that stay behind.
+    pub fn is_looked_at(&self) -> bool {
+        self.filter().is_some() || self.script().is_some()
+    }
+
+    /// The script that changes its rows.
+    pub fn script(&self) -> Option<&RowScript> {
+        self.shape.as_ref().and_then(|shape| shape.script.as_ref())
     }
 
     /// The target's own, used as it was found: never made, changed or dropped by the task.

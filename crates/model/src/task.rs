@@ -10,9 +10,9 @@ use crate::online::OnlineDdlSpec;
 use crate::operation::Operation;
 use crate::select::SelectFile;
 pub use crate::select::{
-    Capitalization, ConflictPolicy, DatabaseRule, FilterUpdates, Mapping, MappingSpec, SelectSpec,
-    TableRule,
+    Capitalization, ConflictPolicy, DatabaseRule, Mapping, MappingSpec, SelectSpec, TableRule,
 };
+pub use crate::shape::{EtlErrors, EtlSpec, FilterUpdates};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;

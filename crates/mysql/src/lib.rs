@@ -16,6 +16,7 @@ mod merge;
 pub mod names;
 pub mod object;
 pub mod reader;
+pub mod script;
 pub mod session;
 mod shape;
 pub mod source;

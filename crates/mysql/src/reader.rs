@@ -10,6 +10,7 @@ use crate::flavour::ServerVersion;
 use crate::json;
 use crate::literal::{push_key_comparison, push_key_condition, push_key_literal};
 use crate::member::travels_by_number;
+use crate::script::RowProgram;
 use crate::session::{Pool, RowSet, Session, SessionError};
 use async_trait::async_trait;
 use wherry_engine::pipe::{BATCH_BYTES, RowSender};
@@ -48,6 +49,19 @@ impl Origin {
             Origin::Target => Ok(None),
         }
     }
+
+    /// What changes the rows.
+    fn program(self, table: &Table) -> Result<Option<RowProgram>, Fault> {
+        match self {
+            Origin::Source => RowProgram::of(table),
+            Origin::Target => Ok(None),
+        }
+    }
+
+    /// True where the value of a column is asked for. A script may look at columns that stay behind.
+    fn reads(self, table: &Table, column: usize) -> bool {
+        !table.is_left_out(column) || self == Origin::Source && table.script().is_some()
+    }
 }
 
 impl TableReader {
@@ -84,6 +98,7 @@ impl RowReader for TableReader {
     async fn read_keys(&self, table: &Table, keys: &[Row]) -> Result<Vec<Row>, Fault> {
         let mut session = self.sessions.get().await?;
         session.set_label(format!("look keys up in {}", table.name));
+        let program = self.origin.program(table)?;
         let mut found = Vec::new();
         let mut rest = keys;
         while !rest.is_empty() {
@@ -91,9 +106,10 @@ impl RowReader for TableReader {
             rest = later;
             let sql = read_keys_statement(table, now, self.origin, session.version())?;
             let rows: RowSet = session.query(sql).await.map_err(|error| at(table, error))?;
-            let documents = Documents::of(table);
+            let documents = Documents::of(table, self.origin);
             for row in rows.rows {
-                found.push(documents.row(table, row)?);
+                let row = documents.row(table, row)?;
+                found.extend(written(&program, table, row)?);
             }
         }
         Ok(found)
@@ -116,14 +132,18 @@ pub async fn read_range_in(
         .query_stream(sql)
         .await
         .map_err(|error| at(table, error))?;
-    let documents = Documents::of(table);
+    let documents = Documents::of(table, origin);
+    let program = origin.program(table)?;
     loop {
         let mut batch = RowBatch::default();
         let more = stream
             .next_batch(&mut batch, BATCH_BYTES)
             .await
             .map_err(|error| at(table, error))?;
-        let batch = documents.batch(table, batch)?;
+        let mut batch = documents.batch(table, batch)?;
+        if let Some(program) = &program {
+            batch = program.batch(table, &batch)?;
+        }
         if !batch.is_empty() && !rows.send(batch).await {
             return Ok(());
         }
@@ -132,6 +152,14 @@ pub async fn read_range_in(
         }
     }
     Ok(())
+}
+
+/// What a row of the source becomes; `None` where it is left out.
+fn written(program: &Option<RowProgram>, table: &Table, row: Row) -> Result<Option<Row>, Fault> {
+    match program {
+        Some(program) => program.row(table, &row),
+        None => Ok(Some(row)),
+    }
 }
 
 fn at(table: &Table, error: SessionError) -> Fault {
@@ -181,7 +209,7 @@ fn read_range_statement(
     version: &ServerVersion,
 ) -> Result<Vec<u8>, Fault> {
     let mut sql = b"SELECT ".to_vec();
-    push_row_list(&mut sql, table, version)?;
+    push_row_list(&mut sql, table, origin, version)?;
     let condition = origin.condition(table)?;
     match table.identity() {
         Some(key) => {
@@ -213,7 +241,7 @@ fn read_keys_statement(
 ) -> Result<Vec<u8>, Fault> {
     let key = identity(table)?;
     let mut sql = b"SELECT ".to_vec();
-    push_row_list(&mut sql, table, version)?;
+    push_row_list(&mut sql, table, origin, version)?;
     push_from(&mut sql, table, Some(key));
     sql.extend_from_slice(b" WHERE ");
     let condition = origin.condition(table)?;
@@ -264,21 +292,26 @@ fn compares_well_in_a_list(column: &Column) -> bool {
 
 /// Appends every column of the table, so that a row of the answer is a row of the table, and
 /// behind them the types in each JSON document; `Documents` makes both one value.
-fn push_row_list(sql: &mut Vec<u8>, table: &Table, version: &ServerVersion) -> Result<(), Fault> {
+fn push_row_list(
+    sql: &mut Vec<u8>,
+    table: &Table,
+    origin: Origin,
+    version: &ServerVersion,
+) -> Result<(), Fault> {
     for (index, column) in table.columns.iter().enumerate() {
         if index > 0 {
             sql.push(b',');
         }
-        if table.is_left_out(index) {
-            sql.extend_from_slice(b"NULL");
-        } else {
+        if origin.reads(table, index) {
             push_select_list(sql, std::iter::once(column), version);
+        } else {
+            sql.extend_from_slice(b"NULL");
         }
     }
     if let Some(fault) = json::fault::unreadable(table, version) {
         return Err(fault);
     }
-    for index in documents(table) {
+    for index in documents(table, origin) {
         sql.push(b',');
         json::push_types_query(sql, &quote(table.columns[index].target_name()));
     }
@@ -286,11 +319,11 @@ fn push_row_list(sql: &mut Vec<u8>, table: &Table, version: &ServerVersion) -> R
 }
 
 /// The JSON columns that are read.
-fn documents(table: &Table) -> impl Iterator<Item = usize> {
+fn documents(table: &Table, origin: Origin) -> impl Iterator<Item = usize> {
     let is_json = |index: &usize| table.columns[*index].kind == ColumnKind::Json;
     (0..table.columns.len())
         .filter(is_json)
-        .filter(|&index| !table.is_left_out(index))
+        .filter(move |&index| origin.reads(table, index))
 }
 
 /// Where the JSON columns of a table are, to turn a server's answers into canonical rows.
@@ -300,9 +333,9 @@ struct Documents {
 }
 
 impl Documents {
-    fn of(table: &Table) -> Documents {
+    fn of(table: &Table, origin: Origin) -> Documents {
         Documents {
-            columns: documents(table).collect(),
+            columns: documents(table, origin).collect(),
             column_count: table.columns.len(),
         }
     }

@@ -3,15 +3,16 @@
 //! Owns what can be judged from the table alone; its definition is judged when it is projected, see
 //! `ddl::definition`.
 
-use crate::catalog::{ForeignKeyFact, foreign_keys};
+use crate::catalog::foreign_keys;
 use crate::ddl::Dialect;
 use crate::filter::Filter;
+use crate::script::{self, RowProgram};
 use wherry_model::pattern::TablePattern;
 use wherry_model::task::SelectSpec;
 use wherry_model::{CheckItem, Exactness, Fault, Table, TableName};
 
 /// Why this table cannot be moved as its rule says; the fault names it.
-pub(crate) fn problem(table: &Table) -> Option<Fault> {
+pub(crate) fn problem(table: &Table, dialect: Dialect) -> Option<Fault> {
     table.shape.as_ref()?;
     let name = &table.name;
     if table.exactness == Exactness::Keyed && table.identity().is_none() {
@@ -24,40 +25,61 @@ pub(crate) fn problem(table: &Table) -> Option<Fault> {
             .hint("Let every column of its primary key, or of a unique key without NULLs, move."),
         );
     }
-    if table.filter().is_some() && table.is_cascading() {
+    if table.is_looked_at() && table.is_cascading() {
+        // Its rows change where nobody could filter or change them.
         let message = format!(
-            "table {name} has a filter, and foreign keys tie it to tables whose cascades the source does not log"
+            "table {name} has a filter or a script, and foreign keys tie it to tables whose cascades the source does not log"
         );
         return Some(Fault::operator("FLT-008", message).table(name).hint(
-            "Remove the filter, or the foreign keys with CASCADE or SET NULL at the source.",
+            "Let its rows move as they are, or remove the foreign keys with CASCADE or SET NULL at the source.",
         ));
     }
-    Filter::of(table).err()
+    let filter = Filter::of(table).err();
+    filter.or_else(|| script::problem(table, dialect))
 }
 
-/// Tables with a filter that foreign keys of other tables, or their own, point to: rows that stay
-/// behind would be missing there.
-fn filtered_parents(tables: &[Table], dialect: Dialect) -> Result<Vec<Fault>, Fault> {
-    if tables.iter().all(|table| table.filter().is_none()) {
+/// What of a table's rule may leave rows behind.
+pub(crate) fn leaves_rows_out(table: &Table) -> Option<&'static str> {
+    let drops = || matches!(RowProgram::of(table), Ok(Some(program)) if program.may_drop());
+    if table.filter().is_some() {
+        Some("a filter")
+    } else {
+        drops().then_some("a script that may leave rows out")
+    }
+}
+
+/// Tables that foreign keys of other tables, or their own, point to, and of which rows stay behind
+/// or referenced columns are written.
+fn lost_parents(tables: &[Table], dialect: Dialect) -> Result<Vec<Fault>, Fault> {
+    if !tables.iter().any(Table::is_looked_at) {
         return Ok(Vec::new());
     }
     let facts = foreign_keys(tables, dialect)?;
     let refusal = |table: &Table| {
-        let points_to_it = |fact: &&ForeignKeyFact| fact.parent == table.name;
-        let fact = facts
-            .iter()
-            .find(points_to_it)
-            .filter(|_| table.filter().is_some())?;
-        Some(filtered_parent(&table.name, &fact.child))
+        let mut facts = facts.iter().filter(|fact| fact.parent == table.name);
+        match leaves_rows_out(table) {
+            Some(what) => {
+                let fact = facts.next()?;
+                Some(filtered_parent(&table.name, what, &fact.child))
+            }
+            None => {
+                let program = RowProgram::of(table).ok()??;
+                let is_written =
+                    |name: &&String| program.written(table).any(|column| *column == **name);
+                let column = facts.find_map(|fact| fact.referenced.iter().find(is_written))?;
+                Some(script::writes_needed(table, column))
+            }
+        }
     };
     Ok(tables.iter().filter_map(refusal).collect())
 }
 
-fn filtered_parent(parent: &TableName, child: &TableName) -> Fault {
+fn filtered_parent(parent: &TableName, what: &str, child: &TableName) -> Fault {
     let message = format!(
-        "table {parent} has a filter, and rows of {child} may refer to rows that stay behind"
+        "table {parent} has {what}, and rows of {child} may refer to rows that stay behind"
     );
-    let hint = format!("Remove the filter, or the foreign key of {child} at the source.");
+    let hint =
+        format!("Let all its rows move, or remove the foreign key of {child} at the source.");
     Fault::operator("FLT-007", message).table(parent).hint(hint)
 }
 
@@ -69,8 +91,11 @@ pub(crate) fn refuse(
     refused: &mut Vec<Fault>,
     dialect: Dialect,
 ) -> Result<(), Fault> {
-    let mut found: Vec<Fault> = tables.iter().filter_map(problem).collect();
-    found.extend(filtered_parents(tables, dialect)?);
+    let mut found: Vec<Fault> = tables
+        .iter()
+        .filter_map(|table| problem(table, dialect))
+        .collect();
+    found.extend(lost_parents(tables, dialect)?);
     tables.retain(|table| {
         let mut of_tables = found.iter().filter_map(Fault::table_name);
         !of_tables.any(|name| *name == table.name)
@@ -95,7 +120,7 @@ pub(crate) fn items(refused: &[Fault]) -> Vec<CheckItem> {
 }
 
 fn is_ours(fault: &Fault) -> bool {
-    ["TRF-", "FLT-", "MRG-"]
+    ["TRF-", "FLT-", "MRG-", "ETL-"]
         .iter()
         .any(|area| fault.code.starts_with(area))
 }

@@ -221,7 +221,7 @@ fn check_state_database(spec: &TaskSpec) -> Result<(), Problem> {
 mod mapping;
 mod operations;
 mod select;
-mod shape;
+pub(super) mod shape;
 
 fn check_tls(end: &EndpointSpec, name: &str) -> Result<(), Problem> {
     let tls = &end.tls;

@@ -44,6 +44,8 @@ impl Task {
             Some(name) => name.clone(),
             None => check::problems_as_failure(derive_name(&spec), file.as_ref(), args)?,
         };
+        let loaded = check::shape::load_scripts(&mut spec);
+        check::problems_as_failure(loaded, file.as_ref(), args)?;
         check::problems_as_failure(check::check(&spec), file.as_ref(), args)?;
         Ok(Task { name, spec })
     }
@@ -90,6 +92,10 @@ fn from_file(file: &TaskFile) -> TaskSpec {
         for path in tls.into_iter().flatten() {
             rebase(path, file.folder());
         }
+    }
+    let scripts = spec.select.tables.iter_mut();
+    for path in scripts.filter_map(|rule| rule.etl.as_mut()?.file.as_mut()) {
+        rebase(path, file.folder());
     }
     spec
 }

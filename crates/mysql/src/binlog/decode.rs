@@ -153,8 +153,8 @@ impl RowPlan {
                 _ if is_null => {}
                 _ => codec.push(cursor, out, scratch)?,
             }
-            // A filter may need what stays behind; it takes that away itself.
-            let stays = self.table.filter().is_none() && self.table.is_left_out(index);
+            // Filters and scripts may need what stays behind; it is taken away behind them.
+            let stays = !self.table.is_looked_at() && self.table.is_left_out(index);
             if is_null || stays {
                 out.truncate(begin);
                 push_value(out, None);

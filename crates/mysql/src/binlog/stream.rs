@@ -21,6 +21,7 @@ use assembler::{Assembler, Purpose, Trouble};
 use async_trait::async_trait;
 pub(super) use link::SourceFacts;
 use link::{Arrival, Dialer, Link};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wherry_engine::ports::{ChangeStream, StreamItem, TransactionPart};
@@ -72,6 +73,10 @@ pub struct MysqlStream {
     filters: Filters,
     /// Changes that may not be selected.
     unfiltered: Option<TransactionPart>,
+    /// Tables that are given up before the changes that wait.
+    refused: VecDeque<StreamItem>,
+    /// Behind the last transaction that was given out whole.
+    given_to: Position,
     identities: Identities,
     /// Changes whose identities are not attached yet.
     unattached: Option<TransactionPart>,
@@ -109,6 +114,8 @@ impl MysqlStream {
             facts,
             assembler,
             unfiltered: None,
+            refused: VecDeque::new(),
+            given_to: from.applied_to.clone(),
             identities: Identities::new(endpoint.clone()),
             unattached: None,
             unresolved: None,
@@ -176,6 +183,18 @@ impl MysqlStream {
         Ok(())
     }
 
+    /// Stops tables before the transaction that waits.
+    fn give_up(&mut self, faults: Vec<Fault>) {
+        for fault in faults {
+            if let Some(table) = fault.table_name() {
+                self.assembler.untrack(table);
+            }
+            let position = self.given_to.clone();
+            self.refused
+                .push_back(StreamItem::Refused { fault, position });
+        }
+    }
+
     /// Gives out a checkpoint where nothing else does: when caught up, or after a while.
     fn pass(&mut self, caught_up: bool) -> bool {
         let due = caught_up || self.passed_at.elapsed() >= PASSED_INTERVAL;
@@ -193,10 +212,17 @@ impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamItem, Fault> {
         loop {
             if let Some(part) = &mut self.unfiltered {
-                self.filters.apply(&mut part.changes).await?;
+                let faults = self.filters.apply(&mut part.changes).await?;
+                self.give_up(faults);
             }
             if let Some(part) = self.unfiltered.take() {
+                if part.last {
+                    self.given_to = part.checkpoint.applied_to.clone();
+                }
                 self.unattached = Some(part);
+            }
+            if let Some(item) = self.refused.pop_front() {
+                return Ok(item);
             }
             if let Some(part) = &mut self.unattached {
                 self.identities.attach(&mut part.changes).await?;
@@ -240,6 +266,7 @@ impl ChangeStream for MysqlStream {
     }
 
     fn track(&mut self, table: Arc<Table>, start: Position) {
+        self.filters.track(&table.name);
         self.assembler.track(table, start);
     }
 

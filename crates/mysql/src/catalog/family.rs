@@ -15,6 +15,8 @@ pub struct ForeignKeyFact {
     pub child: TableName,
     pub constraint: String,
     pub parent: TableName,
+    /// The columns of the parent.
+    pub referenced: Vec<String>,
     /// Like `ON DELETE CASCADE`, where a change of the parent changes rows of the child.
     pub rule: Option<String>,
 }
@@ -32,6 +34,7 @@ pub fn foreign_keys(tables: &[Table], dialect: Dialect) -> Result<Vec<ForeignKey
             child: table.name.clone(),
             constraint: key.name.clone(),
             parent: key.references.clone(),
+            referenced: key.referenced_columns.clone(),
             rule: cascade_of(key),
         }));
     }

@@ -111,6 +111,7 @@ fn refuse_cascade(
         constraint,
         parent,
         rule,
+        ..
     } = fact;
     let rule = rule.as_deref()?;
     if !is_selected(parent) {
@@ -158,6 +159,7 @@ mod tests {
             child: TableName::new("shop", "item"),
             constraint: "item_fk".to_owned(),
             parent: TableName::new(parent_database, "orders"),
+            referenced: vec!["id".to_owned()],
             rule: Some("ON DELETE CASCADE".to_owned()),
         }
     }

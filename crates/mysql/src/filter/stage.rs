@@ -1,11 +1,13 @@
-//! The filter in the stream: behind the decoder, before identities are attached.
+//! Filters and scripts in the stream: behind the decoder, before identities are attached.
 //!
-//! An update whose row enters the selection becomes an insert, one whose row leaves it a delete.
+//! An update whose row enters the selection becomes an insert, one whose row leaves it a delete. A
+//! table with a row that its script cannot change is given up from there on.
 
 use super::{Answers, Filter, Questions};
 use crate::flavour::ServerVersion;
+use crate::script::{self, RowProgram};
 use crate::session::{Endpoint, Session, SessionError, SessionKind};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use wherry_model::{Change, ChangeKind, Class, Fault, Row, Table, TableName};
 
@@ -14,7 +16,15 @@ pub(crate) struct Filters {
     /// The source calls `utf8mb3` only `utf8`.
     old_names: bool,
     answers: Answers,
-    compiled: HashMap<TableName, (Arc<Table>, Filter)>,
+    compiled: HashMap<TableName, Compiled>,
+    /// Tables whose changes are passed over since their script failed.
+    given_up: HashSet<TableName>,
+}
+
+struct Compiled {
+    table: Arc<Table>,
+    filter: Option<Filter>,
+    program: Option<RowProgram>,
 }
 
 impl Filters {
@@ -25,16 +35,23 @@ impl Filters {
             endpoint,
             answers: Answers::default(),
             compiled: HashMap::new(),
+            given_up: HashSet::new(),
         }
     }
 
-    /// Keeps of the changes what is about selected rows, without the columns that stay behind.
+    /// The table is followed anew.
+    pub fn track(&mut self, table: &TableName) {
+        self.given_up.remove(table);
+    }
+
+    /// Keeps of the changes what is about selected rows, as their scripts write them, without the
+    /// columns that stay behind. Gives back a fault for each table that is given up.
     ///
     /// Errors: a source that does not answer is transient.
     /// Cancel: safe; nothing is changed before the last await.
-    pub async fn apply(&mut self, changes: &mut Vec<Change>) -> Result<(), Fault> {
-        if changes.iter().all(|change| change.table.filter().is_none()) {
-            return Ok(());
+    pub async fn apply(&mut self, changes: &mut Vec<Change>) -> Result<Vec<Fault>, Fault> {
+        if !changes.iter().any(|change| change.table.is_looked_at()) {
+            return Ok(Vec::new());
         }
         self.answers.bound();
         for change in changes.iter() {
@@ -53,39 +70,73 @@ impl Filters {
             self.answers.ask(&mut session, &questions).await?;
             session.close().await;
         };
-        let all = std::mem::take(changes);
-        let kept = all.into_iter().zip(selected);
-        changes.extend(kept.filter_map(|(change, selected)| keep(change, selected)));
-        Ok(())
+        let all = std::mem::take(changes).into_iter().zip(selected);
+        let mut faults = Vec::new();
+        for (change, selected) in all {
+            let table = Arc::clone(&change.table);
+            if self.given_up.contains(&table.name) {
+                continue;
+            }
+            match self.moving(change, selected) {
+                Ok(change) => changes.extend(change),
+                Err(fault) => {
+                    self.given_up.insert(table.name.clone());
+                    faults.push(fault.table(&table.name));
+                }
+            }
+        }
+        if !faults.is_empty() {
+            changes.retain(|change| !self.given_up.contains(&change.table.name));
+        }
+        Ok(faults)
+    }
+
+    /// What of a change goes to the target.
+    fn moving(&self, change: Change, selected: [bool; 2]) -> Result<Option<Change>, Fault> {
+        if !change.table.is_looked_at() {
+            return Ok(Some(change));
+        }
+        let Some(change) = keep(change, selected) else {
+            return Ok(None);
+        };
+        let compiled = self.compiled.get(&change.table.name);
+        let change = match compiled.and_then(|compiled| compiled.program.as_ref()) {
+            Some(program) => program.change(change)?,
+            None => Some(change),
+        };
+        Ok(change.map(without_left_out))
     }
 
     fn compile(&mut self, table: &Arc<Table>) -> Result<(), Fault> {
         let known = self.compiled.get(&table.name);
-        if known.is_some_and(|(compiled, _)| Arc::ptr_eq(compiled, table)) {
+        if known.is_some_and(|compiled| Arc::ptr_eq(&compiled.table, table)) {
             return Ok(());
         }
-        match Filter::of(table)? {
-            Some(filter) => {
-                let filter = if self.old_names {
-                    filter.with_old_names()
-                } else {
-                    filter
-                };
-                let entry = (Arc::clone(table), filter);
-                self.compiled.insert(table.name.clone(), entry);
-            }
-            None => drop(self.compiled.remove(&table.name)),
+        if !table.is_looked_at() {
+            self.compiled.remove(&table.name);
+            return Ok(());
         }
+        let filter = Filter::of(table)?.map(|filter| match self.old_names {
+            true => filter.with_old_names(),
+            false => filter,
+        });
+        let compiled = Compiled {
+            table: Arc::clone(table),
+            filter,
+            program: RowProgram::of(table)?,
+        };
+        self.compiled.insert(table.name.clone(), compiled);
         Ok(())
     }
 
     /// Whether the row before and the row after are selected; one that is not there is not.
     fn images(&self, change: &Change, questions: &mut Questions) -> [bool; 2] {
         let compiled = self.compiled.get(&change.table.name);
-        [change.before(), change.after()].map(|row| match (row, compiled) {
+        let filter = compiled.and_then(|compiled| compiled.filter.as_ref());
+        [change.before(), change.after()].map(|row| match (row, filter) {
             (None, _) => false,
             (Some(_), None) => true,
-            (Some(row), Some((_, filter))) => {
+            (Some(row), Some(filter)) => {
                 let values: Vec<Option<&[u8]>> = row.values().collect();
                 let selects = filter.selects(&values, &self.answers, questions);
                 selects.unwrap_or(false)
@@ -106,6 +157,7 @@ impl Filters {
     }
 }
 
+/// What the filter leaves of a change, whole rows.
 fn keep(change: Change, selected: [bool; 2]) -> Option<Change> {
     if change.table.filter().is_none() {
         return Some(change);
@@ -115,9 +167,7 @@ fn keep(change: Change, selected: [bool; 2]) -> Option<Change> {
         ChangeKind::Update { before, after } => (Some(before), Some(after)),
         ChangeKind::Delete { before } => (Some(before), None),
     };
-    let table = &change.table;
-    let image =
-        |row: Option<Row>, selected: bool| row.filter(|_| selected).map(|row| moving(table, row));
+    let image = |row: Option<Row>, selected: bool| row.filter(|_| selected);
     let kind = match (image(before, selected[0]), image(after, selected[1])) {
         (Some(before), Some(after)) => ChangeKind::Update { before, after },
         (Some(before), None) => ChangeKind::Delete { before },
@@ -127,11 +177,20 @@ fn keep(change: Change, selected: [bool; 2]) -> Option<Change> {
     Some(Change { kind, ..change })
 }
 
-/// The row with NULL in the place of columns that the target does not have.
-fn moving(table: &Table, row: Row) -> Row {
-    if !(0..table.columns.len()).any(|column| table.is_left_out(column)) {
-        return row;
-    }
-    let values = row.values().enumerate();
-    Row::from_values(values.map(|(column, value)| value.filter(|_| !table.is_left_out(column))))
+/// The change without the columns that stay behind.
+fn without_left_out(change: Change) -> Change {
+    let moving = |row: Row| script::moving(&change.table, row.encoded()).unwrap_or(row);
+    let kind = match change.kind {
+        ChangeKind::Insert { after } => ChangeKind::Insert {
+            after: moving(after),
+        },
+        ChangeKind::Update { before, after } => ChangeKind::Update {
+            before: moving(before),
+            after: moving(after),
+        },
+        ChangeKind::Delete { before } => ChangeKind::Delete {
+            before: moving(before),
+        },
+    };
+    Change { kind, ..change }
 }

@@ -235,7 +235,9 @@ impl Source for MysqlSource {
     async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault> {
         let mut snapshot = exact::open(&self.endpoint, tables, self.lock_tries).await?;
         self.names.apply(&mut snapshot.tables).await?;
-        if let Some(fault) = snapshot.tables.iter().find_map(shape::problem) {
+        let dialect = self.session().await?.version().into();
+        let mut problems = snapshot.tables.iter();
+        if let Some(fault) = problems.find_map(|table| shape::problem(table, dialect)) {
             return Err(fault);
         }
         Ok(Box::new(snapshot))

@@ -61,7 +61,7 @@ impl Inner {
         };
         let mut choice: Choice = parse(content, "a choice")?;
         request.names.apply(&mut choice.after);
-        if let Some(reason) = request.changes_what_is_filtered_by(&stored.state.table) {
+        if let Some(reason) = request.changes_what_is_looked_at(&stored.state.table) {
             let mut plan = Plan::default();
             let refusal = does_not_suit(&subject, &[reason.to_owned()]);
             self.plan_stop(request, &mut plan, &subject, &refusal)?;

@@ -7,11 +7,12 @@ use super::Inner;
 use super::ddl_differs::reload_reason;
 use super::ddl_names::rename_leg;
 use super::ddl_restart::{Entered, RENAMED_IN};
+use super::ddl_shape::written_otherwise;
 use super::definition_change::{Leg, Plan, Request, Test};
 use super::shadow::{DryRun, ShadowFault};
 use super::store::{Dialect, StoredTable};
 use crate::ddl::{
-    AlterNotes, Refusal, Role, StatementKind, carried, converts_moments, plain_alter,
+    self, AlterNotes, Refusal, Role, StatementKind, carried, converts_moments, plain_alter,
 };
 use crate::shape;
 use wherry_engine::ports::DdlEffect;
@@ -122,7 +123,8 @@ impl Inner {
         let made = self
             .try_out(request, &subject, &subject, None, like)
             .await?;
-        let table = match made.and_then(|table| shaped(request, table)) {
+        let dialect = self.dialect().await?;
+        let table = match made.and_then(|table| shaped(request, table, dialect)) {
             Ok(table) => table,
             Err(refusal) => return self.plan_refused(request, &subject, &refusal),
         };
@@ -225,7 +227,7 @@ impl Inner {
         }
         let reload = match carried_notes(request, stored, notes) {
             Ok(notes) => reload_reason(request, &stored.state.table, &notes)
-                .or_else(|| request.changes_what_is_filtered_by(&stored.state.table)),
+                .or_else(|| request.changes_what_is_looked_at(&stored.state.table)),
             Err(refusal) => return self.plan_refused(request, &subject, &refusal),
         };
         if let Some(reason) = reload {
@@ -257,10 +259,11 @@ impl Inner {
         renamed: &TableName,
     ) -> Result<Plan, Fault> {
         let subject = &stored.state.table.name;
+        let dialect = self.dialect().await?;
         let table = match self
             .try_out(request, subject, renamed, Some(stored), None)
             .await?
-            .and_then(|table| shaped(request, table))
+            .and_then(|table| shaped(request, table, dialect))
         {
             Ok(mut table) => {
                 table.adopted.clone_from(&stored.state.table.adopted);
@@ -268,7 +271,8 @@ impl Inner {
             }
             Err(refusal) => return self.plan_refused(request, subject, &refusal),
         };
-        if let Some(reason) = self.unlike(request, Some(&stored.state.table), &table) {
+        let unlike = self.unlike(request, Some(&stored.state.table), &table);
+        if let Some(reason) = unlike.or_else(|| written_otherwise(&stored.state.table, &table)) {
             self.plan_restart_named(request, &mut plan, reason)?;
             return Ok(plan);
         }
@@ -507,9 +511,9 @@ impl Inner {
 }
 
 /// The table with its names and parts in the target, or why it cannot have them.
-fn shaped(request: &Request<'_>, mut table: Table) -> Result<Table, Fault> {
+fn shaped(request: &Request<'_>, mut table: Table, dialect: ddl::Dialect) -> Result<Table, Fault> {
     request.names.apply(&mut table);
-    shape::problem(&table).map_or(Ok(table), Err)
+    shape::problem(&table, dialect).map_or(Ok(table), Err)
 }
 
 /// What must be known of an ALTER that can be carried, or why it cannot.

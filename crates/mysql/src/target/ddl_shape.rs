@@ -10,6 +10,7 @@ use super::shadow::ShadowFault;
 use super::store::{Dialect, StoredTable};
 use crate::ddl::may_concern;
 use crate::filter::Filter;
+use crate::script::RowProgram;
 use wherry_model::{Fault, Table, TableName};
 
 const OTHER_SHAPE: &str = "under its new name other columns of it move";
@@ -20,9 +21,17 @@ impl Request<'_> {
         before.shape.is_some() || !self.names.shapes_alike(&before.name, after)
     }
 
-    /// Why a statement may change which rows of a table are selected: their values may change without
-    /// a word in the binlog.
-    pub(super) fn changes_what_is_filtered_by(&self, table: &Table) -> Option<&'static str> {
+    /// Why a statement may change which rows of a table are selected, or what a script makes of them:
+    /// their values may change without a word in the binlog.
+    pub(super) fn changes_what_is_looked_at(&self, table: &Table) -> Option<&'static str> {
+        if table.script().is_some() {
+            let has = |name: &str| {
+                let mut columns = table.columns.iter();
+                columns.any(|column| column.name.to_lowercase() == name.to_lowercase())
+            };
+            return may_concern(&self.ddl.statement, &self.statement, &has)
+                .then_some("it may change columns that its script looks at");
+        }
         let filter = Filter::of(table).ok()??;
         let decides = |name: &str| {
             let mut columns = filter.columns().iter();
@@ -42,6 +51,16 @@ impl Request<'_> {
         };
         may_concern(&self.ddl.statement, &self.statement, &moves)
     }
+}
+
+/// Why the rows that the target has are not those that the script would write now.
+pub(super) fn written_otherwise(before: &Table, after: &Table) -> Option<&'static str> {
+    let written = |table: &Table| -> Vec<String> {
+        let program = RowProgram::of(table).ok().flatten();
+        let names = program.iter().flat_map(|program| program.written(table));
+        names.map(str::to_owned).collect()
+    };
+    (written(before) != written(after)).then_some("its script writes other columns now")
 }
 
 impl Inner {

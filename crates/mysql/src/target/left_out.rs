@@ -337,7 +337,7 @@ impl Inner {
             ));
         }
         request.names.apply(&mut after);
-        if let Some(refusal) = shape::problem(&after) {
+        if let Some(refusal) = shape::problem(&after, self.dialect().await?) {
             return Ok(Err(refusal.message));
         }
         let was = self

@@ -10,6 +10,8 @@ use super::store::{Dialect, StoredTable};
 use crate::catalog::cascade_of;
 use crate::ddl::definition::{Definition, ForeignKey};
 use crate::ddl::{Context, names_engine};
+use crate::script::writes_one;
+use crate::shape::leaves_rows_out;
 use wherry_model::{Exactness, Fault, Table, TableName};
 
 /// The inner error says why the table must stop.
@@ -112,7 +114,7 @@ impl Inner {
         table: &TableName,
         ties: &[Tie],
     ) -> Result<Option<Fault>, Fault> {
-        for (_, parent, _, cascade) in ties {
+        for (_, parent, referenced, cascade) in ties {
             if cascade.is_some() && request.ddl.session.hides_cascades {
                 return Ok(Some(cannot_carry(
                     table,
@@ -120,11 +122,18 @@ impl Inner {
                 )));
             }
             let parent = self.stored_table(parent).await?;
-            let is_filtered = |stored: &StoredTable| stored.state.table.filter().is_some();
+            let is_filtered = |stored: &StoredTable| leaves_rows_out(&stored.state.table).is_some();
             if parent.as_ref().is_some_and(is_filtered) {
                 return Ok(Some(cannot_carry(
                     table,
-                    "it has a foreign key to a table with a filter, whose rows do not all move",
+                    "it has a foreign key to a table of which not all rows move",
+                )));
+            }
+            let is_written = |stored: &StoredTable| writes_one(&stored.state.table, referenced);
+            if parent.as_ref().is_some_and(is_written) {
+                return Ok(Some(cannot_carry(
+                    table,
+                    "it has a foreign key to columns that a script writes",
                 )));
             }
             if parent.is_some_and(|stored| stored.state.table.is_cascading()) {

@@ -9,7 +9,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 7] = [
     ("wherry-engine", &["wherry-model"], &["wherry-testkit"]),
     (
         "wherry-mysql",
-        &["wherry-model", "wherry-engine"],
+        &["wherry-model", "wherry-engine", "wherry-etl"],
         &["wherry-testkit"],
     ),
     (

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::wire;
-use wherry_model::task::{FilterUpdates, TableRule, TaskSpec};
+use wherry_model::task::{EtlErrors, FilterUpdates, TableRule, TaskSpec};
 
 /// The first rule that cannot be right.
 pub(super) fn check(spec: &TaskSpec) -> Result<(), Problem> {
@@ -24,6 +24,7 @@ pub(super) fn check(spec: &TaskSpec) -> Result<(), Problem> {
             return wrong("filter_updates", "there is no `filter` beside it", hint);
         }
         check_filter(rule, index)?;
+        check_script(rule, index)?;
     }
     Ok(())
 }
@@ -48,4 +49,51 @@ fn check_filter(rule: &TableRule, index: usize) -> Result<(), Problem> {
         fault.message,
         fault.hint,
     ))
+}
+
+/// Puts the scripts that stand in files into their rules.
+pub(in crate::task) fn load_scripts(spec: &mut TaskSpec) -> Result<(), Problem> {
+    for (index, rule) in spec.select.tables.iter_mut().enumerate() {
+        let Some(etl) = &mut rule.etl else {
+            continue;
+        };
+        let key = format!("select.tables.{index}.etl");
+        if etl.script.is_some() == etl.file.is_some() {
+            let message = "exactly one of `script` and `file` is needed";
+            let hint =
+                "Write the script under `script`, or name a file that holds it under `file`.";
+            return Err(Problem::new("TRF-010", key, message, hint));
+        }
+        if let Some(path) = etl.file.take() {
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                let message = format!("could not read script `{path}`: {error}");
+                let hint = "Check the path and its permissions; the file must be UTF-8 text.";
+                Problem::new("TRF-007", format!("{key}.file"), message, hint)
+            })?;
+            etl.script = Some(text);
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with a script whatever its table is.
+fn check_script(rule: &TableRule, index: usize) -> Result<(), Problem> {
+    let Some(etl) = &rule.etl else {
+        return Ok(());
+    };
+    let key = format!("select.tables.{index}.etl");
+    if etl.errors == EtlErrors::Skip {
+        let message = "rows that a script cannot change are not left out by this version";
+        let hint = "Use fail, or null, or let the script itself drop such rows.";
+        return Err(Problem::new(
+            "TRF-006",
+            format!("{key}.errors"),
+            message,
+            hint,
+        ));
+    }
+    match etl.script.as_deref().and_then(wire::script_mistake) {
+        Some(fault) => Err(Problem::new(fault.code, key, fault.message, fault.hint)),
+        None => Ok(()),
+    }
 }

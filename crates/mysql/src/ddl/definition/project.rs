@@ -40,6 +40,12 @@ impl Definition {
         Ok(rest)
     }
 
+    /// True where the definition could not do without this column, but for its plain keys.
+    pub fn needs(&self, column: &str, context: &Context) -> bool {
+        let is_it = |name: &str| name.to_lowercase() == column.to_lowercase();
+        self.without(&is_it, &|_, _| false, context).is_err()
+    }
+
     fn check_parents(
         &self,
         parent_is_out: &dyn Fn(&TableName, &str) -> bool,

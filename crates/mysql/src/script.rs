@@ -1,0 +1,221 @@
+//! Scripts of the ETL language at the source's end: rows change behind the filter, in the load, in the
+//! stream and for `verify` alike.
+//!
+//! Owns what a script must be for that: its rows depend on the source's row alone, and it leaves alone
+//! whatever rows are found or tied by. What scripts mean is the business of crate `etl`.
+
+use crate::ddl::definition::Definition;
+use crate::ddl::{Context, Dialect};
+use wherry_etl::{
+    Context as Surroundings, ErrorPolicy, Images, Options, Program, RowOutcome, RunError, Script,
+    ScriptError,
+};
+use wherry_model::row::Values;
+use wherry_model::task::EtlErrors;
+use wherry_model::{Change, ChangeKind, Fault, Row, RowBatch, RowScript, Table};
+
+/// Nothing beside the row: scripts that look at more are refused.
+const NOTHING_BESIDE: Surroundings<'static> = Surroundings {
+    commit_micros: 0,
+    now_micros: 0,
+    position: "",
+};
+
+/// The script of one table, ready to run. It suits rows that hold every column of the source.
+#[derive(Debug)]
+pub(crate) struct RowProgram {
+    program: Program,
+    script: RowScript,
+}
+
+impl RowProgram {
+    /// The script of a table, if it has one, be it one that does nothing for it: whole rows are read
+    /// for it, of which it gives on what moves.
+    pub fn of(table: &Table) -> Result<Option<RowProgram>, Fault> {
+        let Some(script) = table.script() else {
+            return Ok(None);
+        };
+        let program = compiled(script, table).map_err(|error| refused(table, script, &error))?;
+        Ok(Some(RowProgram {
+            program,
+            script: script.clone(),
+        }))
+    }
+
+    pub fn may_drop(&self) -> bool {
+        self.program.may_drop()
+    }
+
+    /// Names of the columns that it may write.
+    pub fn written<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = &'t str> {
+        let columns = self.program.assigned_columns();
+        columns.map(|column| table.columns[column].name.as_str())
+    }
+
+    /// What the rows become.
+    pub fn batch(&self, table: &Table, rows: &RowBatch) -> Result<RowBatch, Fault> {
+        let mut batch = RowBatch::default();
+        let mut scratch = Vec::new();
+        for row in rows.iter() {
+            scratch.clear();
+            if self.push(table, row, &mut scratch)? {
+                batch.push_encoded(&scratch);
+            }
+        }
+        Ok(batch)
+    }
+
+    /// What one row becomes; `None` where it is left out.
+    pub fn row(&self, table: &Table, row: &Row) -> Result<Option<Row>, Fault> {
+        let mut out = Vec::with_capacity(row.encoded().len());
+        let kept = self.push(table, row.encoded(), &mut out)?;
+        Ok(kept.then(|| Row::from_encoded(out.into())))
+    }
+
+    /// Puts what a row becomes into `out`, which is empty. False where it is left out.
+    fn push(&self, table: &Table, row: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
+        let outcome = self.program.run_row(row, &NOTHING_BESIDE, out);
+        match outcome.map_err(|error| self.failed(table, &error))? {
+            RowOutcome::Changed => {}
+            RowOutcome::Unchanged => out.extend_from_slice(row),
+            RowOutcome::Dropped | RowOutcome::Skipped(_) => return Ok(false),
+        }
+        if let Some(moving) = moving(table, out) {
+            out.clear();
+            out.extend_from_slice(moving.encoded());
+        }
+        Ok(true)
+    }
+
+    /// What a change becomes; `None` where nothing is left of it.
+    pub fn change(&self, change: Change) -> Result<Option<Change>, Fault> {
+        let outcome = self.program.run(&change.kind, &NOTHING_BESIDE);
+        let outcome = outcome.map_err(|error| self.failed(&change.table, &error))?;
+        Ok(outcome
+            .change
+            .map(|kind: ChangeKind| Change { kind, ..change }))
+    }
+
+    fn failed(&self, table: &Table, error: &RunError) -> Fault {
+        let message = format!(
+            "the script of table {} failed for a row, at {}: {}",
+            table.name,
+            place(&self.script.text, error.span.start),
+            error.reason.message()
+        );
+        Fault::operator(error.reason.code(), message)
+            .table(&table.name)
+            .hint(error.reason.hint())
+    }
+}
+
+fn compiled(script: &RowScript, table: &Table) -> Result<Program, ScriptError> {
+    let errors = match script.errors {
+        EtlErrors::Fail | EtlErrors::Skip => ErrorPolicy::Fail,
+        EtlErrors::Null => ErrorPolicy::Null,
+    };
+    let images = Images::Both;
+    Script::parse(&script.text)?.compile(table, Options { errors, images })
+}
+
+/// The row with NULL in the place of columns that the target does not have; `None` where it is that
+/// already.
+pub(crate) fn moving(table: &Table, row: &[u8]) -> Option<Row> {
+    if !(0..table.columns.len()).any(|column| table.is_left_out(column)) {
+        return None;
+    }
+    let values = Values::of(row).enumerate();
+    let moving = values.map(|(column, value)| value.filter(|_| !table.is_left_out(column)));
+    Some(Row::from_values(moving))
+}
+
+/// What is wrong with a script whatever its table is.
+pub fn check_form(text: &str) -> Result<(), Fault> {
+    Script::parse(text).map(drop).map_err(|error| {
+        let place = place(text, error.span.start);
+        let message = format!("the script is not taken at {place}: {}", error.message);
+        Fault::operator(error.code, message).hint(error.hint)
+    })
+}
+
+fn refused(table: &Table, script: &RowScript, error: &ScriptError) -> Fault {
+    let message = format!(
+        "the script of table {} is not taken at {}: {}",
+        table.name,
+        place(&script.text, error.span.start),
+        error.message
+    );
+    Fault::operator(error.code, message)
+        .table(&table.name)
+        .hint(error.hint.as_str())
+}
+
+/// Where a byte of a script stands, as an editor counts.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let character = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    format!("line {line}, character {character}")
+}
+
+/// Why the rows of a table cannot be changed by its script.
+pub(crate) fn problem(table: &Table, dialect: Dialect) -> Option<Fault> {
+    let program = match RowProgram::of(table) {
+        Ok(program) => program?,
+        Err(fault) => return Some(fault),
+    };
+    if !program.program.is_row_function() {
+        let message = format!(
+            "the script of table {} looks at more than the row: at the time, the operation, or the other image",
+            table.name
+        );
+        return Some(Fault::operator("TRF-004", message).table(&table.name).hint(
+            "Compute from the columns alone, so that load, stream and verify give the same row.",
+        ));
+    }
+    needed(&program, table, dialect)
+}
+
+/// Rows are found by their keys, and the target computes from its own columns: what these need is
+/// not to be written.
+fn needed(program: &RowProgram, table: &Table, dialect: Dialect) -> Option<Fault> {
+    let context = Context::new(&table.name.database, dialect);
+    let definition = match Definition::parse(&table.definition, &context) {
+        Ok(definition) => definition,
+        Err(error) => return Some(Fault::from(error).table(&table.name)),
+    };
+    let keys = table.keys.iter().filter(|key| key.primary || key.unique);
+    let key_columns: Vec<usize> = keys
+        .flat_map(|key| key.parts.iter().map(|part| part.column))
+        .collect();
+    for column in program.program.assigned_columns() {
+        let name = &table.columns[column].name;
+        if key_columns.contains(&column) || definition.needs(name, &context) {
+            return Some(writes_needed(table, name));
+        }
+    }
+    None
+}
+
+/// True where the script of a table may write one of these columns.
+pub(crate) fn writes_one(table: &Table, columns: &[String]) -> bool {
+    let Ok(Some(program)) = RowProgram::of(table) else {
+        return false;
+    };
+    let is_one = |name: &str| {
+        columns
+            .iter()
+            .any(|one| one.to_lowercase() == name.to_lowercase())
+    };
+    program.written(table).any(is_one)
+}
+
+pub(crate) fn writes_needed(table: &Table, column: &str) -> Fault {
+    let message = format!(
+        "the script of table {} writes column `{column}`, which something else needs: a primary or unique key, a foreign key, a generated column, a default, a CHECK or the partitions",
+        table.name
+    );
+    Fault::operator("TRF-005", message)
+        .table(&table.name)
+        .hint("Let the script write other columns, or change the definition at the source.")
+}
