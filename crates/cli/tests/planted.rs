@@ -127,3 +127,37 @@ fn rows_compared(lines: &[Value]) -> u64 {
         .map(|table| table["rows"].as_u64().unwrap_or(0))
         .sum()
 }
+
+/// A table that no statement of the binlog has brought is not passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_the_binlog_does_not_tell_of_is_named() {
+    let options = || ServerOptions::default();
+    let source = Server::start(Flavour::MySql97, options())
+        .await
+        .expect("a source");
+    let target = Server::start(Flavour::MySql97, options())
+        .await
+        .expect("a target");
+    source
+        .sql("CREATE DATABASE shop; CREATE TABLE shop.a (id INT PRIMARY KEY)")
+        .await
+        .expect("a table");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql("SET sql_log_bin = 0; CREATE TABLE shop.ghost (id INT PRIMARY KEY); INSERT INTO shop.ghost VALUES (1)")
+        .await
+        .expect("a table that is not logged");
+    let said = wherry.finish(&["verify"]).expect_code(4);
+    let report = format!("{:?}", said.of_type("verify"));
+    assert!(
+        report.contains("`shop`.`ghost`: the source has the table"),
+        "{report}"
+    );
+    running.stop();
+    let running = wherry.start(&["run"]);
+    crate::lanes::joined(&target, "shop.ghost", &running).await;
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+}

@@ -143,7 +143,7 @@ impl Verify {
         let mut looks = 0;
         loop {
             let task = self.ready_task().await?;
-            let catalog = self.current_catalog(&task).await?;
+            let (catalog, listed) = self.current_catalog(&task).await?;
             let end = self.source.end().await?;
             let passed = self.wait_until_passed(&end).await?;
             let task = self.ready_task().await?;
@@ -152,6 +152,7 @@ impl Verify {
                 .schema_diff(&catalog.databases, &catalog.tables)
                 .await?;
             differences.extend(unreadable(&task, &catalog.refused));
+            differences.extend(unknown(&task, listed));
             differences.extend(self.objects.diff().await?);
             looks += 1;
             let explained = differences
@@ -165,17 +166,32 @@ impl Verify {
         }
     }
 
-    /// Databases and tables as the source defines them now, for the schema's comparison.
-    async fn current_catalog(&self, task: &StoredTask) -> Result<Catalog, Fault> {
+    /// Databases and tables as the source defines them now, for the schema's comparison, and the
+    /// names of all tables that it has.
+    async fn current_catalog(&self, task: &StoredTask) -> Result<(Catalog, Vec<TableName>), Fault> {
         let mut catalog = self.source.catalog(&self.selection).await?;
+        let listed = catalog.tables.iter().map(|table| table.name.clone());
+        let listed = listed.collect();
         let known = |mut table: Table| {
             let state = live(task).find(|state| state.table.name == table.name)?;
             table.adopted = state.table.adopted.clone();
             Some(table)
         };
         catalog.tables = catalog.tables.into_iter().filter_map(known).collect();
-        Ok(catalog)
+        Ok((catalog, listed))
     }
+}
+
+/// Tables of the selection that the source has and the task, behind that place, has never met.
+fn unknown(task: &StoredTask, listed: Vec<TableName>) -> impl Iterator<Item = SchemaDifference> {
+    let is_known = |name: &TableName| task.tables.iter().any(|state| state.table.name == *name);
+    let unknown: Vec<TableName> = listed.into_iter().filter(|name| !is_known(name)).collect();
+    unknown.into_iter().map(|table| SchemaDifference {
+        table,
+        foreign_key: false,
+        description: "the source has the table, and the task does not follow it".to_owned(),
+        rule: None,
+    })
 }
 
 /// Tables that are followed and whose definition at the source cannot be carried any more.

@@ -164,7 +164,7 @@ impl Source for MysqlSource {
             Some(tables) => Scope::Tables(tables),
             None => Scope::Databases(&names),
         };
-        let found = catalog::survey(&mut session, scope).await?;
+        let found = catalog::survey_whole(&mut session, scope).await?;
         let found = online::selected(found, selection);
         let logged = catalog::cascades_are_logged(&mut session).await?;
         let is_selected = |name: &TableName| selection.includes(name);
