@@ -12,6 +12,7 @@ mod definitions;
 mod definitions_56;
 mod definitions_mariadb;
 mod disk;
+mod everything;
 mod exact;
 mod json;
 mod keep;
