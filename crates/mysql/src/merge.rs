@@ -4,7 +4,6 @@
 //! one. What the target does with them stands in `target::ddl_merged` and where exact tables are
 //! loaded.
 
-use crate::catalog::foreign_keys;
 use crate::ddl::definition::Definition;
 use crate::ddl::{Context, Dialect};
 use std::collections::BTreeMap;
@@ -24,8 +23,12 @@ pub(crate) fn refuse(
         if !names.is_merged(&table.name) {
             return true;
         }
-        let verdict = alone(table, selection, dialect)
-            .and_then(|()| text_of(table, names, dialect))
+        let context = Context::new(&table.name.database, dialect);
+        let verdict = definition_of(table, &context)
+            .and_then(|definition| {
+                alone(table, &definition, selection)?;
+                text_of(table, &definition, names, &context)
+            })
             .and_then(|text| {
                 let name = table.name.clone();
                 let first = models.entry(table.target_name().clone());
@@ -36,8 +39,13 @@ pub(crate) fn refuse(
     });
 }
 
+fn definition_of(table: &Table, context: &Context) -> Result<Definition, Fault> {
+    Definition::parse(&table.definition, context)
+        .map_err(|error| Fault::from(error).table(&table.name))
+}
+
 /// Why this table cannot become one with any other.
-fn alone(table: &Table, selection: &SelectSpec, dialect: Dialect) -> Result<(), Fault> {
+fn alone(table: &Table, definition: &Definition, selection: &SelectSpec) -> Result<(), Fault> {
     let name = &table.name;
     let cannot = |why: &str, hint: &str| {
         let message = format!(
@@ -58,8 +66,7 @@ fn alone(table: &Table, selection: &SelectSpec, dialect: Dialect) -> Result<(), 
             "Give it the engine InnoDB at the source, or leave it out with select.exclude.",
         );
     }
-    let tied = foreign_keys(std::slice::from_ref(table), dialect)?;
-    if !tied.is_empty() || table.is_cascading() {
+    if !definition.foreign_keys.is_empty() || table.is_cascading() {
         return cannot(
             "it has foreign keys, or others cascade to it",
             "Drop these foreign keys at the source, or leave the table out with select.exclude.",
@@ -82,13 +89,15 @@ fn alone(table: &Table, selection: &SelectSpec, dialect: Dialect) -> Result<(), 
 }
 
 /// Its definition as the target is to have it, without what belongs to this table alone.
-fn text_of(table: &Table, names: &NameMap, dialect: Dialect) -> Result<String, Fault> {
+fn text_of(
+    table: &Table,
+    definition: &Definition,
+    names: &NameMap,
+    context: &Context,
+) -> Result<String, Fault> {
     let name = &table.name;
-    let context = Context::new(&name.database, dialect);
-    let definition = Definition::parse(&table.definition, &context)
-        .map_err(|error| Fault::from(error).table(name))?;
     let mapped = definition
-        .map_names(name, names, &context)
+        .map_names(name, names, context)
         .map_err(|refusal| Fault::from(refusal).table(name))?;
     Ok(mapped.fingerprint_text())
 }

@@ -220,7 +220,12 @@ fn unreadable(task: &StoredTask, refused: &[Fault]) -> Vec<SchemaDifference> {
 
 /// True for a table that is compared by itself, and for the first of those that become one table.
 fn leads(task: &StoredTask, state: &TableState) -> bool {
-    !state.table.is_merged() || exact::parts(task, state)[0].table.name == state.table.name
+    if !state.table.is_merged() {
+        return true;
+    }
+    let family = state.table.family();
+    let first = live(task).find(|other| other.table.family() == family);
+    first.is_some_and(|first| first.table.name == state.table.name)
 }
 
 fn live(task: &StoredTask) -> impl Iterator<Item = &TableState> {

@@ -296,6 +296,22 @@ impl Checker<'_> {
         Ok((Condition::Any(conditions), texts.join(" OR ")))
     }
 
+    /// A column of text or bytes; labels are none.
+    fn text_column(
+        &mut self,
+        inner: &Tree,
+        wanted: impl Into<String>,
+    ) -> Checked<(usize, Comparison)> {
+        match self.value(inner)? {
+            Value::TextColumn {
+                index,
+                comparison,
+                label: false,
+            } => Ok((index, comparison)),
+            _ => Err(FilterError::types(inner.at, wanted)),
+        }
+    }
+
     fn like(
         &mut self,
         inner: &Tree,
@@ -303,17 +319,8 @@ impl Checker<'_> {
         escape: Option<&Tree>,
         at: usize,
     ) -> Checked<Judged> {
-        let Value::TextColumn {
-            index,
-            comparison,
-            label: false,
-        } = self.value(inner)?
-        else {
-            return Err(FilterError::types(
-                inner.at,
-                "LIKE compares a column of text or bytes",
-            ));
-        };
+        let (index, comparison) =
+            self.text_column(inner, "LIKE compares a column of text or bytes")?;
         let found = self.value(pattern)?;
         let pattern = text_constant(&comparison, found, pattern.at)?;
         let escape = match escape.map(|tree| (&tree.kind, tree.at)) {
@@ -490,17 +497,8 @@ impl Checker<'_> {
     }
 
     fn length(&mut self, name: &str, inner: &Tree) -> Checked<Exact> {
-        let Value::TextColumn {
-            index,
-            comparison,
-            label: false,
-        } = self.value(inner)?
-        else {
-            return Err(FilterError::types(
-                inner.at,
-                format!("{name} takes a column of text or bytes"),
-            ));
-        };
+        let wanted = format!("{name} takes a column of text or bytes");
+        let (index, comparison) = self.text_column(inner, wanted)?;
         let by_bytes = matches!(name, "LENGTH" | "OCTET_LENGTH")
             || matches!(comparison.charset.as_str(), "binary" | "ascii" | "latin1");
         let node = match comparison.charset.as_str() {

@@ -6,10 +6,10 @@
 use super::{Answers, Filter, Questions};
 use crate::flavour::ServerVersion;
 use crate::script::{self, RowProgram};
-use crate::session::{Endpoint, Session, SessionError, SessionKind};
+use crate::session::{Endpoint, Session};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use wherry_model::{Change, ChangeKind, Class, Fault, Row, Table, TableName};
+use wherry_model::{Change, ChangeKind, Fault, Row, Table, TableName};
 
 pub(crate) struct Filters {
     endpoint: Endpoint,
@@ -66,7 +66,7 @@ impl Filters {
             if questions.asked.is_empty() {
                 break selected;
             }
-            let mut session = self.session().await?;
+            let mut session = Session::connect_beside_stream(&self.endpoint).await?;
             self.answers.ask(&mut session, &questions).await?;
             session.close().await;
         };
@@ -141,18 +141,6 @@ impl Filters {
                 let selects = filter.selects(&values, &self.answers, questions);
                 selects.unwrap_or(false)
             }
-        })
-    }
-
-    async fn session(&self) -> Result<Session, Fault> {
-        let connected = Session::connect(&self.endpoint, SessionKind::Read).await;
-        connected.map_err(|error| match error {
-            // A source whose binlog is being read is starting again, or fails over.
-            SessionError::Connect { .. } => Fault {
-                class: Class::Transient,
-                ..error.into_fault()
-            },
-            _ => error.into_fault(),
         })
     }
 }

@@ -37,7 +37,7 @@ use rows::Step;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-use wherry_model::Row;
+use wherry_model::{Class, Fault, Row};
 use wire::Wire;
 
 const COMMAND_QUIT: u8 = 0x01;
@@ -133,6 +133,19 @@ impl Session {
             }),
             Ok(result) => result,
         }
+    }
+
+    /// To a source whose binlog is being read: one that does not answer is starting again, or fails
+    /// over.
+    pub(crate) async fn connect_beside_stream(endpoint: &Endpoint) -> Result<Session, Fault> {
+        let connected = Session::connect(endpoint, SessionKind::Read).await;
+        connected.map_err(|error| match error {
+            SessionError::Connect { .. } => Fault {
+                class: Class::Transient,
+                ..error.into_fault()
+            },
+            _ => error.into_fault(),
+        })
     }
 
     pub fn version(&self) -> &ServerVersion {

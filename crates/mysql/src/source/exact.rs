@@ -9,6 +9,7 @@ use super::exact_scan::changed_between;
 use crate::binlog;
 use crate::binlog::gtid::GtidSet;
 use crate::catalog;
+use crate::ddl::Dialect;
 use crate::reader::{Origin, read_range_in};
 use crate::session::{Endpoint, Session, SessionError, SessionKind};
 use async_trait::async_trait;
@@ -190,6 +191,12 @@ pub(super) struct Snapshot {
     position: Position,
     pub(super) tables: Vec<Table>,
     locked_until: Option<Instant>,
+}
+
+impl Snapshot {
+    pub(super) fn dialect(&self) -> Dialect {
+        self.session.version().into()
+    }
 }
 
 #[async_trait]

@@ -235,7 +235,7 @@ impl Source for MysqlSource {
     async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault> {
         let mut snapshot = exact::open(&self.endpoint, tables, self.lock_tries).await?;
         self.names.apply(&mut snapshot.tables).await?;
-        let dialect = self.session().await?.version().into();
+        let dialect = snapshot.dialect();
         let mut problems = snapshot.tables.iter();
         if let Some(fault) = problems.find_map(|table| shape::problem(table, dialect)) {
             return Err(fault);

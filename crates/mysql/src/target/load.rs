@@ -14,6 +14,7 @@ use super::writer::row_too_large;
 use crate::member::travels_by_number;
 use crate::session::{Outcome, PooledSession, SessionError};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use wherry_engine::pipe::RowReceiver;
 use wherry_engine::ports::LoadOutcome;
@@ -341,8 +342,12 @@ impl Inner {
     }
 
     pub(super) async fn empty_tables(&self, tables: &[Table]) -> Result<(), Fault> {
+        // Several of them may become one.
+        let mut emptied = BTreeSet::new();
         for table in tables {
-            self.empty_table(table).await?;
+            if emptied.insert(table.target_name()) {
+                self.empty_table(table).await?;
+            }
         }
         Ok(())
     }

@@ -8,12 +8,12 @@
 mod character;
 mod weights;
 
-use crate::session::{Endpoint, Session, SessionError, SessionKind};
+use crate::session::{Endpoint, Session};
 use character::Form;
 use std::collections::HashMap;
 use std::sync::Arc;
 use weights::{CollationId, Missing, Weights};
-use wherry_model::{Change, Class, Column, ColumnKind, Fault, Key, Row, Table, TableName};
+use wherry_model::{Change, Column, ColumnKind, Fault, Key, Row, Table, TableName};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Attaches identities to changes, and holds what is needed for it.
@@ -43,7 +43,7 @@ impl Identities {
             self.plan(&change.table);
         }
         if self.weights.has_open() {
-            let mut session = self.session().await?;
+            let mut session = Session::connect_beside_stream(&self.endpoint).await?;
             self.weights.prove(&mut session).await?;
             session.close().await;
         }
@@ -55,7 +55,7 @@ impl Identities {
             if missing.is_empty() {
                 return Ok(());
             }
-            let mut session = self.session().await?;
+            let mut session = Session::connect_beside_stream(&self.endpoint).await?;
             self.weights.fetch(&mut session, &missing).await?;
             session.close().await;
         }
@@ -79,18 +79,6 @@ impl Identities {
             }
         }
         identities
-    }
-
-    async fn session(&self) -> Result<Session, Fault> {
-        let connected = Session::connect(&self.endpoint, SessionKind::Read).await;
-        connected.map_err(|error| match error {
-            // A source whose binlog is being read is starting again, or fails over.
-            SessionError::Connect { .. } => Fault {
-                class: Class::Transient,
-                ..error.into_fault()
-            },
-            _ => error.into_fault(),
-        })
     }
 }
 

@@ -60,9 +60,7 @@ impl Definition {
         }
         Ok(mapped)
     }
-}
 
-impl Definition {
     /// Gives checks that the server named after the table `old` the names that it would have given
     /// them here: tables that become one have one check each time.
     fn name_checks_after(&mut self, old: &str) {
