@@ -2,6 +2,7 @@
 
 use crate::lanes::becomes;
 use crate::runner::Wherry;
+use mysql_async::prelude::Queryable;
 use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 
 async fn servers(gtid: bool) -> (Server, Server) {
@@ -273,4 +274,41 @@ async fn definitions_run_at_the_time_of_the_source() {
     let code = "SELECT GROUP_CONCAT(code) FROM wherry.loss_ledger";
     let code = target.value(code).await.expect("a code");
     assert_eq!(code.as_deref(), Some("TGT-101"));
+}
+
+/// Columns, keys and texts come one after the other: what was torn apart is no property of a table.
+async fn the_precheck_bears_definitions_that_change(flavour: Flavour) {
+    let source = Server::start(flavour, ServerOptions::default())
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("target");
+    source
+        .sql("CREATE DATABASE shop; CREATE TABLE shop.turns (id INT PRIMARY KEY, a INT, KEY k (a))")
+        .await
+        .expect("source data");
+    let mut session = source.connect().await.expect("a session");
+    let turns = tokio::spawn(async move {
+        for (from, to) in [("a", "b"), ("b", "a")].iter().cycle() {
+            let turn = format!("ALTER TABLE shop.turns CHANGE {from} {to} INT");
+            session.query_drop(turn).await.expect("a turn");
+        }
+    });
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    for _ in 0..12 {
+        wherry.finish(&["precheck"]).expect_code(0);
+    }
+    assert!(!turns.is_finished(), "it turned all the while");
+    turns.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_precheck_bears_definitions_that_change_at_97() {
+    the_precheck_bears_definitions_that_change(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_precheck_bears_definitions_that_change_at_mariadb() {
+    the_precheck_bears_definitions_that_change(Flavour::MariaDb).await;
 }

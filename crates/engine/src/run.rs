@@ -21,10 +21,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::{CutoverSpec, SchemaSpec, SelectSpec};
-use wherry_model::{CheckItem, Class, Fault, Loss, Phase, RuleChange, TableName, Verdict};
+use wherry_model::{
+    CheckItem, Class, Fault, Loss, Phase, Position, RuleChange, TableName, Verdict,
+};
 
 /// Share of the memory limit that rows under way may take; the rest is buffers and statements.
 const BUDGET_SHARE: u64 = 6;
+
+/// Prechecks in a row that definition changes may spoil.
+const PRECHECK_COUNT_MAX: usize = 20;
 
 #[derive(Debug, Clone)]
 pub struct RunOptions {
@@ -87,12 +92,39 @@ impl Runner {
         &self.board
     }
 
-    /// Checks both ends; touches nothing.
+    /// Checks both ends; touches nothing. What fails is checked again where definitions changed
+    /// meanwhile: tables that were read one after the other may never have been together.
     pub async fn precheck(&self) -> Result<Vec<CheckItem>, Fault> {
         self.board.phase(Phase::Precheck.as_str());
+        for _ in 1..PRECHECK_COUNT_MAX {
+            let begun = self.source.end().await;
+            let checked = self.check_once().await;
+            let failed = checked.as_ref().map_or(true, |items| any_failed(items));
+            let Ok(begun) = begun else {
+                return checked;
+            };
+            if !failed || !self.definitions_changed(&begun).await {
+                return checked;
+            }
+            tracing::info!("definitions changed during the precheck; checking again");
+        }
+        self.check_once().await
+    }
+
+    async fn definitions_changed(&self, since: &Position) -> bool {
+        let selection = &self.options.selection;
+        let changed = async {
+            let end = self.source.end().await?;
+            self.source.ddl_between(since, &end, selection).await
+        };
+        // A source that cannot be asked has failed the check for another reason.
+        changed.await.is_ok_and(|changes| !changes.is_empty())
+    }
+
+    async fn check_once(&self) -> Result<Vec<CheckItem>, Fault> {
         let selection = &self.options.selection;
         let mut items = self.source.precheck(selection).await?;
-        let failed = items.iter().any(|item| item.verdict == Verdict::Fail);
+        let failed = any_failed(&items);
         let catalog = self.source.catalog(selection).await;
         let catalog = match catalog.and_then(Catalog::whole) {
             Ok(catalog) => catalog,
@@ -101,7 +133,7 @@ impl Runner {
             Err(fault) => return self.without_catalog(items, fault).await,
         };
         let of_target = self.target.precheck(selection, &catalog).await?;
-        let failed = failed || of_target.iter().any(|item| item.verdict == Verdict::Fail);
+        let failed = failed || any_failed(&of_target);
         items.extend(of_target);
         if !failed {
             // Objects are tried out in the target, so it must be known to be fit for that.
@@ -123,7 +155,7 @@ impl Runner {
         let nothing = Catalog::default();
         let selection = &self.options.selection;
         items.extend(self.target.precheck(selection, &nothing).await?);
-        if items.iter().any(|item| item.verdict == Verdict::Fail) {
+        if any_failed(&items) {
             return Ok(items);
         }
         Err(fault)
@@ -421,6 +453,10 @@ async fn stoppable<T>(
         result = work => result,
         () = cancel.cancelled() => Err(cancelled()),
     }
+}
+
+fn any_failed(items: &[CheckItem]) -> bool {
+    items.iter().any(|item| item.verdict == Verdict::Fail)
 }
 
 fn cut_over() -> Fault {

@@ -301,7 +301,7 @@ async fn of_tables(
         Some(tables) => Scope::Tables(tables),
         None => Scope::Databases(databases),
     };
-    let found = catalog::survey_at_rest(session, scope).await?;
+    let found = catalog::survey_whole(session, scope).await?;
     let tools = online::check(&found, selection);
     let Survey {
         mut tables,
