@@ -2,6 +2,7 @@
 
 use crate::exact::Writers;
 use crate::runner::{Running, Wherry};
+use mysql_async::prelude::Queryable;
 use std::sync::Arc;
 use std::time::Duration;
 use wherry_testkit::{Flavour, Random, Server, ServerOptions, compare};
@@ -438,5 +439,49 @@ async fn a_refused_table_hinders_no_other() {
     );
     let refused = "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = 'odd' AND stopped LIKE '%SRC-010%'";
     becomes(&target, refused, "1", &running).await;
+    running.stop();
+}
+
+/// The stream, further back, still has the name of its CHECK at another table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_waits_for_the_name_of_its_check() {
+    let (source, target) = (
+        server(Flavour::MySql97).await,
+        server(Flavour::MySql97).await,
+    );
+    source
+        .sql(
+            "CREATE DATABASE shop; CREATE TABLE shop.had (id INT PRIMARY KEY, v INT, CONSTRAINT k CHECK (v > 0));
+             CREATE TABLE shop.has (id INT PRIMARY KEY, v INT);
+             INSERT INTO shop.has VALUES (1, 1)",
+        )
+        .await
+        .expect("tables");
+    // More than one worker's: such a group does not hold the checkpoint while it waits.
+    let rows: Vec<String> = (1..=200).map(|id| format!("({id}, 1)")).collect();
+    let rows = format!("INSERT INTO shop.had VALUES {}", rows.join(","));
+    source.sql(&rows).await.expect("rows");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    running.stop();
+    source
+        .sql(
+            "UPDATE shop.had SET v = 2; ALTER TABLE shop.had DROP CHECK k;
+             ALTER TABLE shop.has ADD CONSTRAINT k CHECK (v > 0); INSERT INTO shop.has VALUES (2, 2)",
+        )
+        .await
+        .expect("the name moves");
+    wherry.finish(&["resync", "shop.has"]).expect_code(0);
+    let mut holder = target.connect().await.expect("a session");
+    holder
+        .query_drop("BEGIN; SELECT * FROM shop.had FOR UPDATE")
+        .await
+        .expect("a lock that the stream waits for");
+    let running = wherry.start(&["run"]);
+    running.hear_log("the target refuses `shop`.`has`");
+    holder.query_drop("ROLLBACK").await.expect("it goes on");
+    joined(&target, "shop.has", &running).await;
+    assert_equal(&wherry, &source, &target, &["shop"]).await;
     running.stop();
 }

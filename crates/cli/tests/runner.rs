@@ -242,6 +242,19 @@ impl Running {
             .collect()
     }
 
+    /// Waits until the log has a line with these words.
+    #[track_caller]
+    pub fn hear_log(&self, words: &str) {
+        let (begin, caller) = (Instant::now(), Location::caller());
+        blocking(|| {
+            while self.said(words).is_empty() {
+                let waits = begin.elapsed() < PATIENCE;
+                assert!(waits, "never heard {words} ({caller})\n{}", self.stderr());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+    }
+
     /// The last line of this type that was heard.
     pub fn last(&self, kind: &str) -> Option<Value> {
         let state = self.heard.state.lock().expect("not poisoned");

@@ -15,7 +15,7 @@ pub use resync::{resync, retry};
 
 use crate::family::families;
 use crate::plan::Plan;
-use crate::policy::{CANCELLED, stop_table};
+use crate::policy::{CANCELLED, cancelled, stop_table};
 use crate::ports::Target;
 use crate::progress::Board;
 use crate::state::{Checkpoint, StoredTask, TableState};
@@ -36,6 +36,32 @@ const JOIN_WAIT_MAX: Duration = Duration::from_secs(60);
 pub struct LaneOptions {
     pub job_count: usize,
     pub defer_indexes: bool,
+}
+
+/// How far the main stream has come, for those who work beside it.
+#[derive(Clone)]
+pub struct MainPlace(watch::Receiver<Option<Position>>);
+
+impl MainPlace {
+    /// Waits until the main stream has passed a place.
+    pub(crate) async fn passes(
+        &self,
+        place: &Position,
+        cancel: &CancellationToken,
+    ) -> Result<(), Fault> {
+        let mut at = self.0.clone();
+        let passed = at.wait_for(|at| at.as_ref().is_some_and(|at| at.reaches(place)));
+        tokio::select! {
+            () = cancel.cancelled() => Err(cancelled()),
+            passed = passed => passed.map(drop).map_err(|_| cancelled()),
+        }
+    }
+
+    /// True where it surely has passed a place.
+    pub(crate) fn has_passed(&self, place: &Position) -> bool {
+        let at = self.0.borrow();
+        at.as_ref().is_some_and(|at| at.reaches(place))
+    }
 }
 
 /// Why the lane's work has ended; the main stream answers each.
@@ -68,7 +94,7 @@ impl Lanes {
     ) -> Lanes {
         let (main_at, at) = watch::channel(None);
         Lanes {
-            work: Arc::new(Work::new(stream, options, at, cancel)),
+            work: Arc::new(Work::new(stream, options, MainPlace(at), cancel)),
             task: None,
             again: false,
             main_at,

@@ -344,16 +344,10 @@ impl Runner {
         cancel: &CancellationToken,
     ) -> Result<(), Fault> {
         self.board.phase(Phase::Schema.as_str());
-        let catalog = self.source.catalog(&self.options.selection).await?;
-        let defer = self.options.defer_indexes;
-        let create = schema::create(
-            self.target.as_ref(),
-            &self.board,
-            &catalog.databases,
-            &task.tables,
-            defer,
-        );
-        stoppable(cancel, create).await?;
+        let (target, defer) = (self.target.as_ref(), self.options.defer_indexes);
+        let create = schema::create_tables(target, &self.board, &task.tables, defer);
+        let refused = stoppable(cancel, create).await?;
+        schema::stop_refused(target, &self.board, &refused).await?;
         self.change_phase(Phase::Schema, Phase::Load).await
     }
 
@@ -379,7 +373,7 @@ impl Runner {
             selection: self.options.selection.clone(),
             job_count: self.options.readers.min(self.options.writers).max(1),
             defer_indexes: self.options.defer_indexes,
-            beside: false,
+            beside: None,
         }
     }
 

@@ -1,43 +1,31 @@
-//! The schema phase: databases and tables in the target, foreign keys not yet; and the proof behind the load that
+//! The schema phase: tables in the target, foreign keys not yet; and the proof behind the load that
 //! nothing of a definition was lost on the way.
 
 use crate::family;
 use crate::policy::stop_table;
-use crate::ports::{DatabaseDefinition, Target};
+use crate::ports::Target;
 use crate::progress::Board;
 use crate::state::{TableStage, TableState};
 use std::collections::BTreeMap;
 use wherry_model::{Class, Fault, Position, Table, TableName};
 
-/// Creates every database, and every table that is still only planned.
-///
-/// Safe to repeat: a table that an earlier attempt made is made anew, empty.
-pub async fn create(
-    target: &dyn Target,
-    board: &Board,
-    databases: &[DatabaseDefinition],
-    tables: &[TableState],
-    defer_indexes: bool,
-) -> Result<(), Fault> {
-    for database in databases {
-        target.create_database(database).await?;
-    }
-    create_tables(target, board, tables, defer_indexes).await
-}
+/// A table that the target refuses, with its reason.
+pub(crate) type RefusedTable<'t> = (&'t TableState, Fault);
 
-/// Creates every planned table; one that the target refuses stops.
+/// Creates every planned table and returns those that the target refuses. Safe to repeat: a table that
+/// an earlier attempt made is made anew, empty.
 ///
 /// In rounds until a round brings nothing: a table may need the name of a CHECK that what an
 /// earlier attempt made of another one still has.
-pub(crate) async fn create_tables(
+pub(crate) async fn create_tables<'t>(
     target: &dyn Target,
     board: &Board,
-    tables: &[TableState],
+    tables: impl IntoIterator<Item = &'t TableState>,
     defer_indexes: bool,
-) -> Result<(), Fault> {
+) -> Result<Vec<RefusedTable<'t>>, Fault> {
     let planned =
         |state: &&TableState| state.stage == TableStage::Planned && state.stopped.is_none();
-    let mut waiting: Vec<&TableState> = tables.iter().filter(planned).collect();
+    let mut waiting: Vec<&TableState> = tables.into_iter().filter(planned).collect();
     loop {
         let mut refused = Vec::new();
         for state in &waiting {
@@ -46,15 +34,22 @@ pub(crate) async fn create_tables(
                 created => created?,
             }
         }
-        if refused.len() < waiting.len() {
-            waiting = refused.into_iter().map(|(state, _)| state).collect();
-            continue;
+        if refused.len() == waiting.len() {
+            return Ok(refused);
         }
-        for (state, fault) in &refused {
-            stop_table(target, board, &state.table.name, fault, &state.start).await?;
-        }
-        return Ok(());
+        waiting = refused.into_iter().map(|(state, _)| state).collect();
     }
+}
+
+pub(crate) async fn stop_refused(
+    target: &dyn Target,
+    board: &Board,
+    refused: &[RefusedTable<'_>],
+) -> Result<(), Fault> {
+    for (state, fault) in refused {
+        stop_table(target, board, &state.table.name, fault, &state.start).await?;
+    }
+    Ok(())
 }
 
 /// True where only this table cannot be made.

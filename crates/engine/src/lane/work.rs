@@ -3,12 +3,12 @@
 //! Writes only by the lane's view of the target, except that it opens the lane. Every step may be
 //! cut off anywhere and goes on, or begins again, from what is stored.
 
-use super::{LaneEnd, LaneOptions, stop_refused, stop_torn_family, stop_torn_merges};
+use super::{LaneEnd, LaneOptions, MainPlace, stop_refused, stop_torn_family, stop_torn_merges};
 use crate::load::Load;
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::plan::{Plan, plan};
-use crate::policy::{cancelled, retry};
+use crate::policy::retry;
 use crate::ports::{Source, Target};
 use crate::progress::Board;
 use crate::state::{Checkpoint, LaneMark, StoredTask, TableStage, TableState};
@@ -39,7 +39,7 @@ pub(super) struct Work {
     worker_count: usize,
     objects: ObjectSync,
     options: LaneOptions,
-    main_at: watch::Receiver<Option<Position>>,
+    main_at: MainPlace,
     cancel: CancellationToken,
     /// Whether the source has selected tables that the task does not know was asked.
     asked_for_added: AtomicBool,
@@ -49,7 +49,7 @@ impl Work {
     pub(super) fn new(
         stream: &Stream,
         options: &LaneOptions,
-        main_at: watch::Receiver<Option<Position>>,
+        main_at: MainPlace,
         cancel: &CancellationToken,
     ) -> Work {
         Work {
@@ -138,7 +138,7 @@ impl Work {
         let mut states = planned(&plan, &waiting);
         if states.is_empty() {
             // Whatever took them away lies before the place up to which the plan was read.
-            self.main_passes(&plan.scanned_to).await?;
+            self.main_at.passes(&plan.scanned_to, &self.cancel).await?;
             return Ok(Some(waiting));
         }
         stop_torn_family(self.main.as_ref(), &self.board, &plan, &mut states).await?;
@@ -202,7 +202,7 @@ impl Work {
             }
         };
         let end = self.source.end().await?;
-        self.main_passes(&end).await?;
+        self.main_at.passes(&end, &self.cancel).await?;
         let task = self.main.stored().await?.ok_or_else(no_task)?;
         let is_known = |name: &TableName| task.tables.iter().any(|state| state.table.name == *name);
         for fault in &catalog.refused {
@@ -226,16 +226,6 @@ impl Work {
             return Ok(LaneEnd::Idle);
         }
         Ok(LaneEnd::Added(added))
-    }
-
-    /// Waits until the main stream has passed a place.
-    async fn main_passes(&self, place: &Position) -> Result<(), Fault> {
-        let mut at = self.main_at.clone();
-        let passed = at.wait_for(|at| at.as_ref().is_some_and(|at| at.reaches(place)));
-        tokio::select! {
-            () = self.cancel.cancelled() => Err(cancelled()),
-            passed = passed => passed.map(drop).map_err(|_| cancelled()),
-        }
     }
 
     /// Replays until it is so near to the source's end that the main stream may wait for the rest.
@@ -292,7 +282,7 @@ impl Work {
             selection: self.selection.clone(),
             job_count: self.options.job_count,
             defer_indexes: self.options.defer_indexes,
-            beside: true,
+            beside: Some(self.main_at.clone()),
         }
     }
 }

@@ -9,13 +9,13 @@ mod chunker;
 mod jobs;
 
 use crate::family;
-use crate::lane;
+use crate::lane::{self, MainPlace};
 use crate::pipe::Budget;
 use crate::plan::{Plan, StartMoves, plan};
 use crate::policy::stop_table;
 use crate::ports::{Source, Target};
 use crate::progress::Board;
-use crate::schema::{create_tables, prove};
+use crate::schema::{create_tables, prove, stop_refused};
 use crate::state::{TableStage, TableState};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub struct Load {
     pub selection: SelectSpec,
     pub job_count: usize,
     pub defer_indexes: bool,
-    /// The tables of the lane: others of the selection are not its business.
-    pub beside: bool,
+    /// The tables of the lane, beside the main stream: others of the selection are not its business.
+    pub beside: Option<MainPlace>,
 }
 
 impl Load {
@@ -50,8 +50,7 @@ impl Load {
         let mut scanned_to = self.first_start().await?;
         let mut tables = stored;
         for _ in 0..LOAD_ROUND_COUNT_MAX {
-            let target = self.target.as_ref();
-            create_tables(target, &self.board, &tables, self.defer_indexes).await?;
+            self.create(&tables, cancel).await?;
             tables = self.stored_tables().await?;
             let mut suspects = jobs::round(self, &tables, cancel).await?;
             let end = self.end_of_round(&tables, &mut suspects).await?;
@@ -70,6 +69,27 @@ impl Load {
             Fault::operator("LOAD-002", "definitions changed in every round of the load")
                 .hint("Pause the DDL at the source until the load is done, then run again."),
         )
+    }
+
+    /// Makes the tables. In the lane one may need the name of a CHECK that another table has where the
+    /// main stream is, and had no more where this one was planned: it is made behind that place.
+    async fn create(&self, tables: &[TableState], cancel: &CancellationToken) -> Result<(), Fault> {
+        let (target, board) = (self.target.as_ref(), self.board.as_ref());
+        let mut refused = create_tables(target, board, tables, self.defer_indexes).await?;
+        if let (Some(main), false) = (&self.beside, refused.is_empty()) {
+            let names: Vec<String> = refused
+                .iter()
+                .map(|(state, _)| state.table.name.to_string())
+                .collect();
+            board.message(format!(
+                "the target refuses {}; tried again where the stream has come here",
+                names.join(", ")
+            ));
+            main.passes(&self.source.end().await?, cancel).await?;
+            let again = refused.iter().map(|(state, _)| *state);
+            refused = create_tables(target, board, again, self.defer_indexes).await?;
+        }
+        stop_refused(target, board, &refused).await
     }
 
     /// An end behind every change that the round's chunks have seen.
@@ -140,7 +160,8 @@ impl Load {
             }
             let names_tables = !ddl.tables.is_empty();
             ddl.tables.retain(|table| {
-                self.selection.includes(table) && (!self.beside || starts.contains_key(table))
+                self.selection.includes(table)
+                    && (self.beside.is_none() || starts.contains_key(table))
             });
             if names_tables && ddl.tables.is_empty() {
                 continue;
@@ -157,7 +178,7 @@ impl Load {
             .iter()
             .filter(|state| state.table.name.database == ddl.default_database)
             .peekable();
-        let told = self.beside || in_database.peek().is_some();
+        let told = self.beside.is_some() || in_database.peek().is_some();
         let known = in_database.all(|state| state.start.reaches(&ddl.end));
         ddl.tables.is_empty() && told && known
     }
@@ -183,7 +204,7 @@ impl Load {
     async fn restart(&self, moves: &StartMoves, tables: &[TableState]) -> Result<(), Fault> {
         let (fresh, tables) = self.plan_again(moves, tables).await?;
         let mut states = fresh.states();
-        if self.beside {
+        if self.beside.is_some() {
             let is_mine = |name: &TableName| tables.iter().any(|old| old.table.name == *name);
             states.retain(|state| is_mine(&state.table.name));
             lane::stop_torn_family(self.target.as_ref(), &self.board, &fresh, &mut states).await?;
@@ -252,7 +273,7 @@ impl Load {
     ) -> Result<(Plan, Vec<TableState>), Fault> {
         let mut fresh = plan(self.source.as_ref(), &self.selection).await?;
         let mut tables = tables.to_vec();
-        if self.beside {
+        if self.beside.is_some() {
             lane::stop_refused(self.target.as_ref(), &self.board, &fresh, &mut tables).await?;
         } else {
             fresh = fresh.whole()?;
@@ -272,7 +293,7 @@ impl Load {
     /// The lane leaves the defaults to the stream, which meets their changes in order.
     async fn restart_databases(&self, moves: &StartMoves, fresh: &Plan) -> Result<(), Fault> {
         let databases = &fresh.catalog.databases;
-        if self.beside {
+        if self.beside.is_some() {
             for database in databases {
                 self.target.ensure_database(database).await?;
             }

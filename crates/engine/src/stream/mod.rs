@@ -11,7 +11,7 @@ mod reader;
 mod schedule;
 
 use crate::family;
-use crate::lane::{LaneEnd, LaneOptions, Lanes};
+use crate::lane::{LaneEnd, LaneOptions, Lanes, MainPlace};
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::policy::{cancelled, retry, stop_table};
@@ -51,7 +51,7 @@ pub enum Role {
     /// All of the task but those of its lane, which works beside it.
     Main(LaneOptions),
     /// Those of the lane; tells how far the main stream has come.
-    Lane(watch::Receiver<Option<Position>>),
+    Lane(MainPlace),
 }
 
 impl Stream {
@@ -260,8 +260,7 @@ impl<'a> Session<'a> {
         let (Role::Lane(main_at), StreamItem::Ddl(ddl)) = (&self.stream.role, item) else {
             return Ok(false);
         };
-        let passed = |at: &Position| at.reaches(&ddl.end);
-        if self.defined_to.reaches(&ddl.end) || main_at.borrow().as_ref().is_some_and(passed) {
+        if self.defined_to.reaches(&ddl.end) || main_at.has_passed(&ddl.end) {
             return Ok(false);
         }
         self.concerns(ddl).await
