@@ -4,6 +4,7 @@
 use crate::kill_ddl::{AT_COMMIT, kill_at};
 use crate::lanes::{becomes, joined};
 use crate::runner::{Running, Wherry};
+use mysql_async::prelude::Queryable;
 use wherry_testkit::{Flavour, Server, ServerOptions, compare};
 
 const RELOAD: &str = "stream: {refused_ddl: reload}";
@@ -414,4 +415,60 @@ async fn keys_beside_numbers_from_56() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_beside_numbers_from_mariadb() {
     keys_beside_numbers(Flavour::MariaDb).await;
+}
+
+/// A session that has entered a database before its defaults changed: one of MariaDB makes tables
+/// with the old ones, each takes them for `DEFAULT`, and no binlog tells.
+async fn a_default_is_that_of_its_session(flavour: Flavour) {
+    let (source, target) = pair(flavour).await;
+    source
+        .sql(
+            "CREATE DATABASE shop DEFAULT CHARACTER SET latin2; USE shop;
+             CREATE TABLE turned (id INT PRIMARY KEY, s VARCHAR(10), t TEXT) DEFAULT CHARSET=utf8mb4;
+             INSERT INTO turned VALUES (1, 'a', 'b')",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let mut old = source.connect().await.expect("a session");
+    old.query_drop("USE shop").await.expect("it enters");
+    source
+        .sql("ALTER DATABASE shop CHARACTER SET latin1")
+        .await
+        .expect("another default");
+    // MySQL 9.7 takes the word for a conversion alone.
+    let default = match flavour {
+        Flavour::MySql97 => "",
+        _ => "CHARACTER SET = DEFAULT",
+    };
+    old.query_drop(format!(
+        "SET NAMES utf8mb4; CREATE TABLE made (id INT PRIMARY KEY, s VARCHAR(10), t TEXT);
+         CREATE TABLE asked (id INT PRIMARY KEY, s VARCHAR(10), t TEXT) {default};
+         ALTER TABLE turned CONVERT TO CHARACTER SET DEFAULT;
+         INSERT INTO made VALUES (1, 'é', 'ü'); INSERT INTO asked VALUES (1, 'é', 'ü');
+         INSERT INTO turned VALUES (2, 'é', 'ü');
+         ALTER TABLE made ADD late CHAR(8) NOT NULL DEFAULT 'é'; INSERT INTO made VALUES (2, 'ö', 'ä', 'ß')"
+    ))
+    .await
+    .expect("tables of an old session");
+    arrived(&target, &["made", "turned"], 2, &running).await;
+    arrived(&target, &["asked"], 1, &running).await;
+    equal(&wherry, &source, &target, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_is_that_of_its_session_from_97() {
+    a_default_is_that_of_its_session(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_is_that_of_its_session_from_56() {
+    a_default_is_that_of_its_session(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_is_that_of_its_session_from_mariadb() {
+    a_default_is_that_of_its_session(Flavour::MariaDb).await;
 }

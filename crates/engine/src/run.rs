@@ -335,6 +335,11 @@ impl Runner {
         for state in &states {
             self.target.plan_table(state).await?;
         }
+        // Their defaults belong to the place of the plan, as columns do: what is made behind it takes
+        // them from there.
+        for database in &plan.catalog.databases {
+            self.target.create_database(database).await?;
+        }
         self.change_phase(Phase::Precheck, Phase::Schema).await
     }
 

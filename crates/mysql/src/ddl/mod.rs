@@ -25,6 +25,7 @@ mod object_names;
 mod online;
 mod refusal;
 mod scan;
+mod session_charset;
 mod settle;
 mod sql_mode;
 mod statement;
@@ -53,6 +54,7 @@ pub use object_names::{
 };
 pub use online::{copies_otherwise, moves_values, sets_counter_only};
 pub use refusal::Refusal;
+pub use session_charset::takes_session_charset;
 pub use settle::{Settled, settle};
 pub use sql_mode::{
     SqlMode, is_strict, is_written_by_server, sql_mode_at, sql_mode_names, with_backslash_escapes,

@@ -87,6 +87,14 @@ impl Dialect {
         self.mariadb || self.version < 80_000
     }
 
+    /// True where a session makes tables with the character set that their database had when the
+    /// session entered it.
+    ///
+    /// Source: measured on MariaDB 10.11, MySQL 5.6.24 and 9.7.
+    pub fn keeps_entered_charset(self) -> bool {
+        self.mariadb
+    }
+
     /// True where a part of a key that is longer than 767 bytes is made shorter under a `sql_mode`
     /// that is not strict, unless the table's row format allows more.
     ///

@@ -61,6 +61,7 @@ impl Inner {
         database: &str,
     ) -> Result<(), Fault> {
         let makes = request.statement.kind == StatementKind::CreateDatabase;
+        plan.states.push(self.state.set_altered(database));
         if makes {
             plan.states.push(self.state.clear_gone(database));
         }

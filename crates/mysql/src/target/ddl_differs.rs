@@ -5,10 +5,14 @@
 use super::Inner;
 use super::definition_change::Request;
 use crate::binlog::plan::charset_bytes_max;
-use crate::ddl::{AlterNotes, Dialect, changes_a_column, converts_what_it_changes, is_strict};
-use wherry_model::{Column, ColumnKind, Key, KeyPart, Table};
+use crate::ddl::{
+    AlterNotes, Dialect, changes_a_column, converts_what_it_changes, is_strict,
+    takes_session_charset,
+};
+use wherry_model::{Column, ColumnKind, Fault, Key, KeyPart, Table, TableName};
 
 const SHORTER_KEY: &str = "the source made a part of a key shorter than it was asked to";
+const SESSION_CHARSET: &str = "it got the character set that the source's session had for its database, which no binlog tells";
 const OTHER_VALUES: &str = "the source gave a column a type for which it makes other values";
 
 /// The longest part of a key in the row formats that older servers have by default.
@@ -20,7 +24,9 @@ pub(super) fn reload_reason(
     table: &Table,
     notes: &AlterNotes,
 ) -> Option<&'static str> {
-    if numbers_anew(table, notes) {
+    if request.takes_session_charset(false) {
+        Some(SESSION_CHARSET)
+    } else if numbers_anew(table, notes) {
         Some("AUTO_INCREMENT numbered its rows in an order of its own")
     } else if converts_what_it_changes(&request.ddl.statement, &request.statement) {
         Some("a column was changed and its table converted by one statement")
@@ -60,7 +66,27 @@ pub(super) fn requires_moments(before: &Table, after: &Table) -> bool {
     could_be_null && required(after).iter().any(|name| !had.contains(name))
 }
 
+impl Request<'_> {
+    fn takes_session_charset(&self, altered: bool) -> bool {
+        let Request { ddl, statement, .. } = self;
+        takes_session_charset(&ddl.statement, statement, &ddl.default_database, altered)
+    }
+}
+
 impl Inner {
+    /// Why a table that is made gets another default character set than at the source.
+    pub(super) async fn made_unlike(
+        &self,
+        request: &Request<'_>,
+        subject: &TableName,
+    ) -> Result<Option<&'static str>, Fault> {
+        let altered = self.state.select_altered(&subject.database);
+        let altered = !self.read_state(&altered).await?.is_empty();
+        Ok(request
+            .takes_session_charset(altered)
+            .then_some(SESSION_CHARSET))
+    }
+
     /// Why the table behind the statement is not what the target's would be.
     pub(super) fn unlike(
         &self,

@@ -99,6 +99,10 @@ impl Inner {
         if self.is_made_already(request, &mut plan, &subject)? {
             return Ok(plan);
         }
+        if let Some(reason) = self.made_unlike(request, &subject).await? {
+            self.plan_restart(request, &mut plan, &subject, reason)?;
+            return Ok(plan);
+        }
         let like_stored = match &like_of(request) {
             Some(name) => match self.stored_table(name).await? {
                 Some(stored) if request.knows_now(&stored) => Some(stored),

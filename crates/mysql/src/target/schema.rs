@@ -32,11 +32,13 @@ impl Inner {
     pub(super) async fn create_database(&self, database: &DatabaseDefinition) -> Result<(), Fault> {
         let (wanted, applied) =
             rules::database(database, self.flavours().await?).map_err(Fault::from)?;
-        for name in self.names.map().await?.databases_of(&database.name) {
-            self.create_database_as(&name, &wanted, true).await?;
-        }
         let name = TableName::new(database.name.as_str(), "");
         let mut statements = self.state.put_rules(&name, &applied);
+        for name in self.names.map().await?.databases_of(&database.name) {
+            if self.create_database_as(&name, &wanted, true).await? {
+                statements.push(self.state.set_altered(&database.name));
+            }
+        }
         statements.push(self.state.clear_gone(&database.name));
         self.write_state(&statements).await.map(drop)
     }
@@ -50,17 +52,18 @@ impl Inner {
         Ok(())
     }
 
+    /// True where it was there with other defaults.
     async fn create_database_as(
         &self,
         name: &str,
         wanted: &DatabaseDefinition,
         alters: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let mut session = self.own_session(SessionKind::Control).await?;
         let there = read_databases(&mut session, &[name.to_owned()]).await?;
         session.close().await;
         let verb = match there.first() {
-            Some(there) if !alters || same_defaults(there, wanted) => return Ok(()),
+            Some(there) if !alters || same_defaults(there, wanted) => return Ok(false),
             Some(_) => "ALTER DATABASE",
             None => "CREATE DATABASE IF NOT EXISTS",
         };
@@ -84,7 +87,8 @@ impl Inner {
             )
             .hint("Create the database in the target by hand, or grant CREATE and ALTER on it."));
         }
-        road.close().await
+        road.close().await?;
+        Ok(!there.is_empty())
     }
 
     /// Makes the table anew, empty.

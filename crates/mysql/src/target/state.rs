@@ -611,11 +611,8 @@ const LANE_INTENT: &str = "lane ";
 /// Those of the modules below this one.
 fn definitions_beside() -> Vec<(&'static str, String)> {
     let mut all = [lane::definitions(), choice::definitions()].concat();
-    all.extend([
-        rules::definition(),
-        account_definition(),
-        database::definition(),
-    ]);
+    all.extend(database::definitions());
+    all.extend([rules::definition(), account_definition()]);
     all
 }
 

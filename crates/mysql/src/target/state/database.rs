@@ -1,4 +1,4 @@
-//! Databases that the source has dropped, in Wherry's own tables.
+//! Databases that the source has dropped or altered, in Wherry's own tables.
 
 use super::{NAME, State, text};
 use wherry_model::{Fault, TableName};
@@ -31,6 +31,24 @@ impl State {
         )
     }
 
+    /// Sessions of the source may hold older defaults of it.
+    pub(in crate::target) fn set_altered(&self, name: &str) -> String {
+        format!(
+            "INSERT IGNORE INTO {} (task, database_name) VALUES ({},{})",
+            self.table("altered_database"),
+            text(self.task_name()),
+            text(name)
+        )
+    }
+
+    pub(in crate::target) fn select_altered(&self, name: &str) -> String {
+        format!(
+            "SELECT database_name FROM {} WHERE {}",
+            self.table("altered_database"),
+            self.of_database(name)
+        )
+    }
+
     /// The table's name is empty.
     pub(in crate::target) fn add_refused_database(
         &self,
@@ -46,9 +64,10 @@ impl State {
     }
 }
 
-pub(super) fn definition() -> (&'static str, String) {
-    (
-        "gone_database",
-        format!("task {NAME}, database_name {NAME}, PRIMARY KEY (task, database_name)"),
-    )
+pub(super) fn definitions() -> [(&'static str, String); 2] {
+    ["gone_database", "altered_database"].map(|table| {
+        let columns =
+            format!("task {NAME}, database_name {NAME}, PRIMARY KEY (task, database_name)");
+        (table, columns)
+    })
 }
