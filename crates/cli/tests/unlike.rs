@@ -472,3 +472,73 @@ async fn a_default_is_that_of_its_session_from_56() {
 async fn a_default_is_that_of_its_session_from_mariadb() {
     a_default_is_that_of_its_session(Flavour::MariaDb).await;
 }
+
+/// What a table and its columns become that a statement converts, in one or several clauses.
+async fn conversions_mean_the_same(flavour: Flavour) {
+    const CLAUSES: [&str; 10] = [
+        "CONVERT TO CHARACTER SET utf8mb4",
+        "CONVERT TO CHARACTER SET utf8mb4, CONVERT TO CHARACTER SET utf8mb4",
+        "CONVERT TO CHARACTER SET utf8mb4, CHARSET utf8mb4 COLLATE utf8mb4_general_ci",
+        "CHARSET utf8mb4 COLLATE utf8mb4_general_ci, CONVERT TO CHARACTER SET utf8mb4",
+        "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci, CHARSET utf8mb4 COLLATE utf8mb4_general_ci",
+        "CHARSET utf8mb4 COLLATE utf8mb4_general_ci, CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+        "DEFAULT CHARACTER SET = latin1, CONVERT TO CHARACTER SET latin1",
+        "CONVERT TO CHARACTER SET utf8mb4, MODIFY s VARCHAR(11)",
+        "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci, CONVERT TO CHARACTER SET utf8mb4",
+        "CONVERT TO CHARACTER SET utf8mb4, CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    ];
+    let (source, target) = pair(flavour).await;
+    source
+        .sql("CREATE DATABASE shop DEFAULT CHARACTER SET utf8mb4")
+        .await
+        .expect("a database");
+    let mut names = Vec::new();
+    for (number, collation) in [
+        "latin1_swedish_ci",
+        "utf8mb4_unicode_ci",
+        "utf8mb4_general_ci",
+    ]
+    .iter()
+    .enumerate()
+    {
+        for clause in 0..CLAUSES.len() {
+            let name = format!("t{number}_{clause}");
+            let table = format!(
+                "CREATE TABLE shop.{name} (id INT PRIMARY KEY, s VARCHAR(10)) COLLATE {collation}"
+            );
+            source.sql(&table).await.expect("a table");
+            names.push((name, CLAUSES[clause]));
+        }
+    }
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    for (name, clauses) in &names {
+        // What a source refuses is not asked of the target.
+        let _ = source
+            .sql(&format!("ALTER TABLE shop.{name} {clauses}"))
+            .await;
+        let row = format!(
+            "ALTER TABLE shop.{name} ADD late VARCHAR(5); INSERT INTO shop.{name} VALUES (1, 'a', 'b')"
+        );
+        source.sql(&row).await.expect("a row");
+    }
+    let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+    arrived(&target, &names, 1, &running).await;
+    equal(&wherry, &source, &target, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversions_mean_the_same_from_97() {
+    conversions_mean_the_same(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversions_mean_the_same_from_56() {
+    conversions_mean_the_same(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversions_mean_the_same_from_mariadb() {
+    conversions_mean_the_same(Flavour::MariaDb).await;
+}

@@ -49,6 +49,18 @@ pub fn converts_what_it_changes(sql: &str, statement: &Statement) -> bool {
     has_clause(sql, statement, &["CONVERT"]) && has_clause(sql, statement, &["MODIFY", "CHANGE"])
 }
 
+/// True where the table is converted and its character set is said once more: MariaDB takes both
+/// together, by rules of its own.
+pub fn converts_twice(sql: &str, statement: &Statement) -> bool {
+    if statement.kind != StatementKind::AlterTable || !statement.dialect.joins_conversions() {
+        return false;
+    }
+    let text = Text::new(sql, statement);
+    let mut clauses = clauses(statement);
+    clauses.retain(|clause| text.says_charset(clause));
+    clauses.len() > 1 && has_clause(sql, statement, &["CONVERT"])
+}
+
 /// True where an `ALTER TABLE` may give a column both another name and another type.
 pub fn changes_a_column(sql: &str, statement: &Statement) -> bool {
     statement.kind == StatementKind::AlterTable && has_clause(sql, statement, &["CHANGE"])
@@ -88,6 +100,16 @@ impl Text<'_> {
             at += 1 + usize::from(self.is_symbol(at, b'='));
         }
         true
+    }
+
+    /// A character set or collation of the table, not that of a column.
+    fn says_charset(&self, clause: &Range<usize>) -> bool {
+        let of_column = self.is(clause.start, &["ADD", "MODIFY", "CHANGE"]);
+        let says = |at: usize| {
+            let set = self.is(at, &["CHARACTER", "CHAR"]) && self.is(at + 1, &["SET"]);
+            set || self.is(at, &["CHARSET", "COLLATE"])
+        };
+        !of_column && clause.clone().any(says)
     }
 
     /// `LOCK` and `ALGORITHM`, but not the one that copies the table and with it its default.
@@ -159,6 +181,30 @@ mod tests {
     }
 
     /// Each as MySQL 5.6.24 did it.
+    #[test]
+    fn a_table_that_is_converted_twice_is_seen() {
+        let check = |dialect: Dialect, clauses: &str, expected: bool| {
+            let sql = format!("ALTER TABLE t {clauses}");
+            let statement = classify(&sql, &Context::new("d", dialect));
+            assert_eq!(converts_twice(&sql, &statement), expected, "{clauses}");
+        };
+        let maria = Dialect::mariadb(101_100);
+        let twice = "CONVERT TO CHARSET utf8mb4, COMMENT 'x' DEFAULT CHARACTER SET = utf8mb4";
+        check(maria, twice, true);
+        check(OLD, twice, false);
+        check(
+            maria,
+            "CONVERT TO CHARSET utf8mb4 COLLATE utf8mb4_bin",
+            false,
+        );
+        check(
+            maria,
+            "CONVERT TO CHARSET utf8mb4, MODIFY s TEXT CHARSET latin1",
+            false,
+        );
+        check(maria, "CHARSET utf8mb4, COLLATE utf8mb4_bin", false);
+    }
+
     #[test]
     fn a_lone_conversion_without_text_to_convert_does_nothing() {
         let latin = "DEFAULT CHARSET=latin1";

@@ -42,7 +42,9 @@ mod tests_said;
 pub use alter::{AlterNotes, converts_moments, names_engine, plain_alter};
 pub use classify::classify;
 pub use columns::{Columns, renamed};
-pub use conversion::{changes_a_column, converts_nothing, converts_what_it_changes};
+pub use conversion::{
+    changes_a_column, converts_nothing, converts_twice, converts_what_it_changes,
+};
 pub use database::database_options;
 pub use edit::{by_copy, carried, rewrite_names, strip_hints};
 pub use grant::{Grant, grant};

@@ -6,7 +6,7 @@ use super::Inner;
 use super::definition_change::Request;
 use crate::binlog::plan::charset_bytes_max;
 use crate::ddl::{
-    AlterNotes, Dialect, changes_a_column, converts_what_it_changes, is_strict,
+    AlterNotes, Dialect, changes_a_column, converts_twice, converts_what_it_changes, is_strict,
     takes_session_charset,
 };
 use wherry_model::{Column, ColumnKind, Fault, Key, KeyPart, Table, TableName};
@@ -30,6 +30,8 @@ pub(super) fn reload_reason(
         Some("AUTO_INCREMENT numbered its rows in an order of its own")
     } else if converts_what_it_changes(&request.ddl.statement, &request.statement) {
         Some("a column was changed and its table converted by one statement")
+    } else if converts_twice(&request.ddl.statement, &request.statement) {
+        Some("one statement named several character sets for it")
     } else {
         None
     }
