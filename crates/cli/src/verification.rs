@@ -3,7 +3,7 @@
 use crate::figures::{bytes, count, number, seconds};
 use crate::output::{Output, line};
 use crate::picture::tables;
-use crate::wire::{Report, ReportRow};
+use crate::wire::{Report, ReportRow, ReportTable};
 use serde_json::{Value, json};
 
 /// Differing rows that the text shows at most; JSON has every one that the report holds.
@@ -66,16 +66,8 @@ fn text(report: &Report) -> String {
             crate::figures::number(number, "change", "changes")
         ));
     }
-    for table in report.tables.iter().filter(|table| table.kept > 0) {
-        let what = match table.apart {
-            true => "only in the target, since `operations` left out what removed rows",
-            false => "of the target's own, kept by the policy",
-        };
-        lines.push(format!(
-            "  {}: {} {what}",
-            table.table,
-            number(table.kept, "row", "rows")
-        ));
+    for table in report.tables.iter().filter(|table| explained(table) > 0) {
+        lines.push(explained_text(table));
     }
     push_rows(&mut lines, &report.mismatches, report.mismatch_count);
     push_rows(&mut lines, &report.unsettled, report.unsettled_count);
@@ -90,6 +82,32 @@ fn text(report: &Report) -> String {
     }
     lines.push(verdict(report));
     lines.join("\n")
+}
+
+/// Rows that differ as a key of the task file wants it.
+fn explained(table: &ReportTable) -> u64 {
+    table.kept + table.missing + table.different
+}
+
+fn explained_text(table: &ReportTable) -> String {
+    let name = &table.table;
+    if !table.apart {
+        let rows = number(table.kept, "row", "rows");
+        return format!("  {name}: {rows} of the target's own, kept by the policy");
+    }
+    let parts = [
+        (table.kept, "only in the target"),
+        (table.missing, "only in the source"),
+        (table.different, "with other values"),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, what)| format!("{} {what}", number(count, "row", "rows")))
+        .collect();
+    format!(
+        "  {name}: {}, since the task leaves out what made them so",
+        parts.join(", ")
+    )
 }
 
 fn push_rows(lines: &mut Vec<String>, rows: &[ReportRow], total: u64) {
@@ -124,12 +142,12 @@ fn row_text(row: &ReportRow) -> String {
 }
 
 fn verdict(report: &Report) -> String {
-    let kept: u64 = report.tables.iter().map(|table| table.kept).sum();
-    if is_clean(report) && kept > 0 {
+    let rows: u64 = report.tables.iter().map(explained).sum();
+    if is_clean(report) && rows > 0 {
         return format!(
             "equal but for {} that {} left as the target had them",
-            number(kept, "row", "rows"),
-            kept_by(report)
+            number(rows, "row", "rows"),
+            explained_by(report)
         );
     }
     if is_clean(report) {
@@ -157,12 +175,12 @@ fn verdict(report: &Report) -> String {
 }
 
 /// Which keys of the task file explain rows that are not equal.
-fn kept_by(report: &Report) -> &'static str {
-    let mut kept = report.tables.iter().filter(|table| table.kept > 0);
-    let (apart, policy): (Vec<_>, Vec<_>) = kept.by_ref().partition(|table| table.apart);
+fn explained_by(report: &Report) -> &'static str {
+    let explained = report.tables.iter().filter(|table| explained(table) > 0);
+    let (apart, policy): (Vec<_>, Vec<_>) = explained.partition(|table| table.apart);
     match (apart.is_empty(), policy.is_empty()) {
-        (false, true) => "`operations`",
-        (false, false) => "the policy `keep` and `operations`",
+        (false, true) => "`operations` or `filter_updates`",
+        (false, false) => "the policy `keep` and `operations` or `filter_updates`",
         (true, _) => "the policy `keep`",
     }
 }
@@ -170,7 +188,7 @@ fn kept_by(report: &Report) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{ReportLeftOut, ReportTable};
+    use crate::wire::ReportLeftOut;
 
     fn clean() -> Report {
         Report {
@@ -180,6 +198,8 @@ mod tests {
                 rows: 1500,
                 bytes: 2048,
                 kept: 0,
+                missing: 0,
+                different: 0,
                 apart: false,
             }],
             seconds: 2,
@@ -220,9 +240,14 @@ mod tests {
         );
         assert!(is_clean(&report));
         report.tables[0].apart = true;
+        report.tables[0].missing = 1;
         let text = super::text(&report);
-        assert!(text.contains("2 rows only in the target, since `operations` left out"));
-        assert!(text.ends_with("2 rows that `operations` left as the target had them"));
+        assert!(text.contains("2 rows only in the target, 1 row only in the source, since"));
+        assert!(
+            text.ends_with(
+                "3 rows that `operations` or `filter_updates` left as the target had them"
+            )
+        );
     }
 
     #[test]

@@ -89,7 +89,11 @@ pub struct ReportTable {
     pub bytes: u64,
     /// Rows that differ or stand only in the target, as the policy `keep` allows.
     pub kept: u64,
-    /// `kept` counts rows that a statement removed at the source which `operations` leaves out.
+    /// Rows that only the source has, as the table's rule wants it.
+    pub missing: u64,
+    /// Rows with other values, as the table's rule wants it.
+    pub different: u64,
+    /// `kept`, `missing` and `different` count what `operations` or `filter_updates` leaves out.
     pub apart: bool,
 }
 
@@ -399,6 +403,8 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
             rows: table.rows,
             bytes: table.bytes,
             kept: table.kept,
+            missing: table.missing,
+            different: table.different,
             apart: table.apart,
         });
     }

@@ -442,21 +442,6 @@ const CASES: &[(&str, &str, Text)] = &[
         Select("@tables: [{table: shop.a, operations: [all, -view]}]"),
     ),
     (
-        "DDL-141",
-        "cannot be left out",
-        Select("@operations: [-delete]"),
-    ),
-    (
-        "DDL-141",
-        "cannot be left out",
-        Select("@tables: [{table: 'shop.*', operations: [ddl, insert]}]"),
-    ),
-    (
-        "DDL-141",
-        "cannot be left out",
-        Behind("@select: {databases: [{database: 'shop_*', operations: [ddl]}]}\n"),
-    ),
-    (
         "DDL-142",
         "final-change",
         Behind(

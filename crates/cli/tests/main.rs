@@ -6,6 +6,7 @@
 mod accounts;
 mod attributes;
 mod broken;
+mod changes;
 mod choices;
 mod choose;
 mod definitions;

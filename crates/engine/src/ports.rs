@@ -374,6 +374,10 @@ pub trait Target: RowReader {
     /// transaction that holds the checkpoint.
     async fn join_lane(&self, at: &Position) -> Result<(), Fault>;
 
+    /// Marks the followed tables that leave out kinds of changes of rows: from the checkpoint on
+    /// they do. Everything up to the load's end is in, and nothing behind the checkpoint.
+    async fn begin_leaving(&self) -> Result<(), Fault>;
+
     /// Returns when no transaction of this runner that moves a cursor is under way: one whose
     /// session was dropped may still be. For the lane also when no definition is being changed.
     async fn settle(&self) -> Result<(), Fault>;

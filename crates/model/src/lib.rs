@@ -39,5 +39,5 @@ pub use phase::Phase;
 pub use position::Position;
 pub use row::{Row, RowBatch, RowWriter};
 pub use rule_change::RuleChange;
-pub use shape::{RowScript, Shape};
+pub use shape::{Leaves, RowScript, Shape};
 pub use table::{Adopted, Apart, Column, ColumnKind, Exactness, Family, Key, KeyPart, Table};

@@ -5,9 +5,10 @@
 //! speaks of source names.
 
 use crate::name::TableName;
+use crate::operation::Operation;
 use crate::pattern::{Pattern, PatternError, TablePattern, Template};
 use crate::select::{Capitalization, SelectSpec, TableRule};
-use crate::shape::Shape;
+use crate::shape::{Leaves, Shape};
 use crate::table::{Exactness, Table};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -422,8 +423,23 @@ impl NameMap {
         rule.is_some_and(|rule| rule.leaves_out(column))
     }
 
+    /// Kinds of changes of rows that `operations` leaves out for this table.
+    fn leaves_of(&self, table: &TableName) -> Leaves {
+        let is_out =
+            |operation| self.selects(&table.database) && !self.select.carries(operation, table);
+        Leaves {
+            insert: is_out(Operation::Insert),
+            update: is_out(Operation::Update),
+            delete: is_out(Operation::Delete),
+            entering: false,
+        }
+    }
+
     /// True where the same of a table moves under both names.
     pub fn shapes_alike(&self, one: &TableName, other: &TableName) -> bool {
+        if self.leaves_of(one) != self.leaves_of(other) {
+            return false;
+        }
         match (self.shaping_rule(one), self.shaping_rule(other)) {
             (None, None) => true,
             (Some(rule), Some(under_other)) => {
@@ -519,7 +535,8 @@ impl NameMap {
         }
         table.in_target = (target != table.name).then(|| Box::new(target));
         let rule = self.shaping_rule(&table.name);
-        table.shape = rule.and_then(|rule| Shape::of(&rule, table));
+        let rule = rule.unwrap_or_else(|| TableRule::of(""));
+        table.shape = Shape::of(&rule, self.leaves_of(&table.name), table);
         match (self.is_merged(&table.name), table.exactness) {
             (true, Exactness::Keyed | Exactness::Keyless) => table.exactness = Exactness::Merged,
             (false, Exactness::Merged) => table.exactness = Exactness::Keyed,

@@ -18,6 +18,36 @@ pub struct Shape {
     /// Changes the rows that move.
     #[serde(default)]
     pub script: Option<RowScript>,
+    /// What of its changes does not move.
+    #[serde(default, skip_serializing_if = "Leaves::is_nothing")]
+    pub leaves: Leaves,
+}
+
+/// Kinds of changes of rows that do not reach the target, from the end of a table's load on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Leaves {
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+    /// Updates whose row the filter selects behind them alone (`filter_updates: pre-image`).
+    pub entering: bool,
+}
+
+impl Leaves {
+    pub fn is_nothing(&self) -> bool {
+        *self == Leaves::default()
+    }
+
+    /// True where the source may get rows that the target does not have, also under another key.
+    pub fn misses_rows(&self) -> bool {
+        self.insert || self.update || self.entering
+    }
+
+    /// True where the target may keep rows that the source has no more.
+    pub fn keeps_rows(&self) -> bool {
+        self.delete || self.update
+    }
 }
 
 /// A script in the ETL language, as the task file had it.
@@ -66,13 +96,14 @@ pub enum FilterUpdates {
     /// Both: a row that enters the selection is inserted, one that leaves it is deleted.
     #[default]
     BothImages,
-    /// The row before the update, as DTS does it; refused in this version.
+    /// The row before the update, as DTS does it: a row that enters the selection does not move.
     PreImage,
 }
 
 impl Shape {
-    /// What a rule makes of a table as the source has it; `None` where all of it goes.
-    pub(crate) fn of(rule: &TableRule, table: &Table) -> Option<Box<Shape>> {
+    /// What a rule makes of a table as the source has it, with the kinds of changes that are left
+    /// out; `None` where all of it goes.
+    pub(crate) fn of(rule: &TableRule, leaves: Leaves, table: &Table) -> Option<Box<Shape>> {
         let columns = table.columns.iter().enumerate();
         let shape = Shape {
             left_out: columns
@@ -84,12 +115,28 @@ impl Shape {
                 text: etl.script.clone().unwrap_or_default(),
                 errors: etl.errors,
             }),
+            leaves: Leaves {
+                entering: rule.ignores_entering(),
+                ..leaves
+            },
         };
         (shape != Shape::default()).then(|| Box::new(shape))
     }
 }
 
+impl Shape {
+    /// True where the target has another part of the rows, or other rows, than the source.
+    pub fn is_partial(&self) -> bool {
+        !self.left_out.is_empty() || self.filter.is_some() || self.script.is_some()
+    }
+}
+
 impl TableRule {
+    /// True where an update that lets a row enter the selection does not move.
+    fn ignores_entering(&self) -> bool {
+        self.filter.is_some() && self.filter_updates == Some(FilterUpdates::PreImage)
+    }
+
     /// True where a column of this name does not go to the target.
     pub fn leaves_out(&self, column: &str) -> bool {
         // Servers do not tell the letters of columns apart.
@@ -109,6 +156,7 @@ impl TableRule {
         }
         if self.filter.is_none() {
             self.filter.clone_from(&other.filter);
+            self.filter_updates = other.filter_updates;
         }
         if self.etl.is_none() {
             self.etl.clone_from(&other.etl);
@@ -134,6 +182,7 @@ impl TableRule {
         self.columns == other.columns
             && self.without == other.without
             && self.filter == other.filter
+            && self.ignores_entering() == other.ignores_entering()
             && self.etl == other.etl
     }
 }

@@ -1,7 +1,7 @@
 //! Tables, columns and keys as the catalog describes them.
 
 use crate::name::TableName;
-use crate::shape::{RowScript, Shape};
+use crate::shape::{Leaves, RowScript, Shape};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -51,6 +51,10 @@ pub struct Apart {
     pub rows: bool,
     /// Its definition: the stored one is the source's.
     pub definition: bool,
+    /// Rows, by the kinds of changes that [`Table::leaves`] names: its load has ended, and from here
+    /// on they are left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes: bool,
 }
 
 impl Table {
@@ -138,6 +142,47 @@ impl Table {
     /// What the task's own table has other than the source's by the user's choice.
     pub fn apart(&self) -> Option<Apart> {
         self.adopted.as_ref().and_then(|adopted| adopted.apart)
+    }
+
+    /// Kinds of changes that do not reach the target once [`Table::is_leaving`] says so.
+    pub fn leaves(&self) -> Leaves {
+        self.shape
+            .as_ref()
+            .map_or_else(Leaves::default, |shape| shape.leaves)
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.apart().is_some_and(|apart| apart.changes)
+    }
+
+    /// From here on the kinds of changes that it leaves out are left out.
+    pub fn begin_leaving(&mut self) {
+        if !self.leaves().is_nothing() {
+            let adopted = self.adopted.get_or_insert_default();
+            adopted.apart.get_or_insert_default().changes = true;
+        }
+    }
+
+    /// True where each change must be applied once and in the source's order, because one that was
+    /// applied before cannot be applied again.
+    pub fn is_applied_once(&self) -> bool {
+        self.is_exact() || self.is_leaving()
+    }
+
+    /// Rows of the source that the target does not have are as the rule wants it.
+    pub fn may_miss_rows(&self) -> bool {
+        self.leaves().misses_rows()
+    }
+
+    /// Rows that only the target has are as the rule wants it.
+    pub fn may_hold_more(&self) -> bool {
+        self.leaves().keeps_rows() || self.apart().is_some_and(|apart| apart.rows)
+    }
+
+    /// A row may have other values in the target: it was not updated, or another row of its key
+    /// came while the old one stayed.
+    pub fn may_differ(&self) -> bool {
+        self.leaves().update || (self.may_miss_rows() && self.may_hold_more())
     }
 
     pub fn is_exact(&self) -> bool {

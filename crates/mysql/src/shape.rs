@@ -35,7 +35,73 @@ pub(crate) fn problem(table: &Table, dialect: Dialect) -> Option<Fault> {
         ));
     }
     let filter = Filter::of(table).err();
-    filter.or_else(|| script::problem(table, dialect))
+    filter
+        .or_else(|| script::problem(table, dialect))
+        .or_else(|| cannot_leave(table, dialect))
+}
+
+/// Why kinds of changes of this table cannot be left out.
+fn cannot_leave(table: &Table, dialect: Dialect) -> Option<Fault> {
+    let leaves = table.leaves();
+    if leaves.is_nothing() {
+        return None;
+    }
+    let name = &table.name;
+    let why = match table.exactness {
+        Exactness::Keyed | Exactness::Merged => None,
+        Exactness::Keyless => Some("no key tells which of its rows are there"),
+        Exactness::Cascading => {
+            Some("foreign keys tie it to tables whose cascades the source does not log")
+        }
+    };
+    if let Some(why) = why {
+        let message = format!("changes of rows of table {name} cannot be left out: {why}");
+        let hint = "Let its rule carry `dml`, and `both-images` where it has a filter.";
+        return Some(Fault::operator("TRF-020", message).table(name).hint(hint));
+    }
+    if !leaves.update && !leaves.delete {
+        return None;
+    }
+    match foreign_keys(std::slice::from_ref(table), dialect) {
+        Err(fault) => Some(fault),
+        Ok(facts) => facts
+            .first()
+            .map(|fact| loose_key(name, &fact.child, &fact.parent)),
+    }
+}
+
+/// A foreign key that would not hold in the target: its parent lacks rows, or its child keeps rows,
+/// that the source has otherwise.
+fn loose_key(name: &TableName, child: &TableName, parent: &TableName) -> Fault {
+    let message = format!(
+        "changes of rows of table {name} cannot be left out: the foreign key of {child} to {parent} would not hold in the target"
+    );
+    Fault::operator("TRF-021", message).table(name).hint(
+        "A child needs `update` and `delete`, a parent `insert` and `update`: let the rule carry them, or remove the foreign key at the source.",
+    )
+}
+
+/// Tables that foreign keys point to, and that may come to lack rows.
+fn loose_parents(tables: &[Table], dialect: Dialect) -> Result<Vec<Fault>, Fault> {
+    if !tables.iter().any(lacks_rows) {
+        return Ok(Vec::new());
+    }
+    let facts = foreign_keys(tables, dialect)?;
+    let parents = tables.iter().filter(|table| lacks_rows(table));
+    Ok(parents
+        .filter_map(|table| {
+            let mut facts = facts.iter();
+            let fact = facts.find(|fact| fact.parent == table.name)?;
+            Some(loose_key(&table.name, &fact.child, &fact.parent))
+        })
+        .collect())
+}
+
+/// True where rows that others refer to may be missing in the target. Those that a filter leaves
+/// out are judged by it.
+pub(crate) fn lacks_rows(table: &Table) -> bool {
+    let leaves = table.leaves();
+    leaves.insert || leaves.update
 }
 
 /// What of a table's rule may leave rows behind.
@@ -96,6 +162,7 @@ pub(crate) fn refuse(
         .filter_map(|table| problem(table, dialect))
         .collect();
     found.extend(lost_parents(tables, dialect)?);
+    found.extend(loose_parents(tables, dialect)?);
     tables.retain(|table| {
         let mut of_tables = found.iter().filter_map(Fault::table_name);
         !of_tables.any(|name| *name == table.name)

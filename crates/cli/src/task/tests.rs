@@ -610,25 +610,7 @@ fn broken_operations() {
     );
     broken(&all("[]"), "CLI-004", "[]", "`operations` is empty");
     broken(&all("drop-table"), "CLI-002", "drop-table", "");
-    broken(
-        &all("[ddl, insert]"),
-        "DDL-141",
-        "[ddl",
-        "`update` is left out",
-    );
-    broken(
-        &all("[-delete]"),
-        "DDL-141",
-        "[-delete",
-        "`delete` is left out",
-    );
     let entry = |entry: &str| base(&format!("select: {{databases: [{entry}]}}\n"));
-    broken(
-        &entry("{database: a, operations: [ddl]}"),
-        "DDL-141",
-        "[ddl]",
-        "`insert` is left out",
-    );
     broken(
         &entry("{database: a, rule: 1}"),
         "CLI-003",

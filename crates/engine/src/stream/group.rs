@@ -18,6 +18,9 @@ pub(super) struct Group {
     pub(super) transactions: u64,
     /// What follows the group and must stand alone.
     pub(super) barrier: Option<StreamItem>,
+    /// Nothing of what comes behind the place at which the reading was to be cut is in the group,
+    /// and it is the last one before it.
+    pub(super) at_cut: bool,
     /// Shares of the byte budget, given back with the group.
     permits: Vec<OwnedSemaphorePermit>,
 }

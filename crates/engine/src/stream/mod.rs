@@ -92,6 +92,10 @@ impl Stream {
                     }
                     continue;
                 }
+                Ok(Left::AtEnd) => {
+                    self.target.begin_leaving().await?;
+                    continue;
+                }
                 Err(fault) => fault,
             };
             let Some(table) = fault.table_name() else {
@@ -114,6 +118,9 @@ enum Left {
     Stopped(Checkpoint),
     /// The lane has caught up and joins here.
     ForLane(Checkpoint),
+    /// Everything up to the load's end is in and nothing behind it, and from there on some tables
+    /// leave out kinds of changes.
+    AtEnd,
 }
 
 /// One reading of the stream, from a stored checkpoint to a fault or a stop.
@@ -159,6 +166,16 @@ impl<'a> Session<'a> {
         }
         stream.board.show_stored(&task);
         let defined_to = task.end.clone().ok_or_else(no_checkpoint)?;
+        let mut cut = task
+            .tables
+            .iter()
+            .any(waits_for_end)
+            .then(|| defined_to.clone());
+        if cut.is_some() && stored.applied_to.reaches(&defined_to) {
+            target.begin_leaving().await?;
+            task = target.stored().await?.ok_or_else(no_checkpoint)?;
+            cut = None;
+        }
         let mut idempotent_to = stream.source.end().await?;
         if !idempotent_to.reaches(&defined_to) {
             idempotent_to = defined_to.clone();
@@ -172,7 +189,7 @@ impl<'a> Session<'a> {
             .applied(|shown| shown.end = idempotent_to.to_string(), None);
         tracing::info!(from = %stored.read_from, applied_to = %stored.applied_to, idempotent_to = %idempotent_to, "stream opened");
         let mut session = Session {
-            reader: Reader::spawn(changes, stream.budget.clone()),
+            reader: Reader::spawn(changes, stream.budget.clone(), cut),
             passed: stored.clone(),
             stored,
             stream,
@@ -220,6 +237,7 @@ impl<'a> Session<'a> {
                 }
             };
             let barrier = group.barrier.take();
+            let at_cut = group.at_cut;
             if self.open.is_none() && self.objects.is_due() {
                 self.sync_objects().await?;
             }
@@ -230,6 +248,10 @@ impl<'a> Session<'a> {
                     return Ok(Left::Stopped(self.stored));
                 }
                 self.pass_barrier(item).await?;
+            }
+            if at_cut {
+                self.store_passed().await?;
+                return Ok(Left::AtEnd);
             }
             self.store_passed_sometimes().await?;
             let settled = self.mode == ApplyMode::Idempotent && self.open.is_none();
@@ -552,6 +574,11 @@ impl<'a> Session<'a> {
         }
         Ok(())
     }
+}
+
+/// True for a table that is to leave out kinds of changes from the load's end on.
+fn waits_for_end(state: &TableState) -> bool {
+    state.is_followed() && !state.table.leaves().is_nothing() && !state.table.is_leaving()
 }
 
 /// Waits for another stop position. A closed channel means that there will be none.

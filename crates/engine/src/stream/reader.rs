@@ -30,6 +30,8 @@ pub(super) struct Reader {
     task: JoinHandle<()>,
     /// An item that did not fit into the last group.
     next: Option<(StreamItem, Option<OwnedSemaphorePermit>)>,
+    /// No group holds changes from both sides of this place.
+    cut: Option<Position>,
 }
 
 impl Drop for Reader {
@@ -39,7 +41,11 @@ impl Drop for Reader {
 }
 
 impl Reader {
-    pub(super) fn spawn(stream: Box<dyn ChangeStream>, budget: Budget) -> Reader {
+    pub(super) fn spawn(
+        stream: Box<dyn ChangeStream>,
+        budget: Budget,
+        cut: Option<Position>,
+    ) -> Reader {
         let (item_sender, items) = mpsc::channel(ITEM_QUEUE_COUNT_MAX);
         let (replies, reply_receiver) = mpsc::channel(1);
         let task = tokio::spawn(read(stream, budget, item_sender, reply_receiver));
@@ -48,6 +54,7 @@ impl Reader {
             replies,
             task,
             next: None,
+            cut,
         }
     }
 
@@ -58,7 +65,8 @@ impl Reader {
         let _ = self.replies.try_send(replies);
     }
 
-    /// The next group: one item, and on a backlog as many more as fit.
+    /// The next group: one item, and on a backlog as many more as fit. The last one before the cut
+    /// may be empty, and none comes behind it.
     ///
     /// Cancel: safe; an item that was taken is kept for the next call.
     pub(super) async fn next_group(&mut self) -> Result<Group, Fault> {
@@ -67,8 +75,21 @@ impl Reader {
             self.next = Some(self.receive().await?);
         }
         while let Some((item, permit)) = self.next.take() {
+            if self.cut.as_ref().is_some_and(|cut| lies_behind(&item, cut)) {
+                self.next = Some((item, permit));
+                group.at_cut = true;
+                break;
+            }
             if let Some(barrier) = group.take_in(item, permit) {
                 group.barrier = Some(barrier);
+                break;
+            }
+            let reached = |cut| {
+                let checkpoint = group.checkpoint.as_ref();
+                checkpoint.is_some_and(|checkpoint| checkpoint.applied_to.reaches(cut))
+            };
+            if self.cut.as_ref().is_some_and(reached) {
+                group.at_cut = true;
                 break;
             }
             let full = group.changes.len() >= GROUP_CHANGE_COUNT_MAX
@@ -89,6 +110,16 @@ impl Reader {
                 "the stream's reading task ended without a fault",
             )),
         }
+    }
+}
+
+/// True where an item holds changes from behind a place, which lies at the border of a transaction.
+fn lies_behind(item: &StreamItem, place: &Position) -> bool {
+    match item {
+        StreamItem::Changes(part) if part.last => !place.reaches(&part.checkpoint.applied_to),
+        StreamItem::Changes(part) => part.checkpoint.applied_to.reaches(place),
+        StreamItem::Ddl(ddl) => !place.reaches(&ddl.end),
+        StreamItem::Passed { .. } | StreamItem::Refused { .. } => false,
     }
 }
 

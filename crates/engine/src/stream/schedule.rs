@@ -33,7 +33,7 @@ pub(super) async fn apply(
     let (exact, keyed): (Vec<&Change>, Vec<&Change>) = group
         .changes
         .iter()
-        .partition(|change| change.table.is_exact());
+        .partition(|change| change.table.is_applied_once());
     let parts = spread(&keyed, stream.worker_count);
     let applied = parts
         .iter()

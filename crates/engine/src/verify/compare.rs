@@ -48,7 +48,8 @@ impl Verify {
             report.bytes += source.bytes;
             if source != target {
                 let rows = source.rows.max(target.rows);
-                report.kept += self.narrow(table, range, rows, &mut suspects).await?;
+                let found = (&mut *report, &mut suspects);
+                self.narrow(table, range, rows, found).await?;
             }
             if upper.is_none() || suspects.len() >= SUSPECT_COUNT_MAX {
                 return Ok(suspects);
@@ -57,16 +58,15 @@ impl Verify {
         }
     }
 
-    /// Splits an unequal range until its keys can be listed, then lists those that differ. Returns
-    /// how many rows may differ because the target keeps its own.
+    /// Splits an unequal range until its keys can be listed, then lists those that differ and counts
+    /// those that may.
     async fn narrow(
         &self,
         table: &Table,
         range: KeyRange,
         rows: u64,
-        suspects: &mut Vec<Row>,
-    ) -> Result<u64, Fault> {
-        let mut kept = 0;
+        (report, suspects): (&mut TableReport, &mut Vec<Row>),
+    ) -> Result<(), Fault> {
         let mut open = vec![(range, rows)];
         while let Some((range, rows)) = open.pop() {
             if suspects.len() >= SUSPECT_COUNT_MAX {
@@ -78,7 +78,7 @@ impl Verify {
                 None
             };
             let Some(middle) = middle else {
-                kept += self.list(table, &range, suspects).await?;
+                suspects.extend(self.list(table, &range, report).await?);
                 continue;
             };
             let low = KeyRange {
@@ -96,7 +96,7 @@ impl Verify {
                 }
             }
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// A key that splits the range, taken from the side that has one inside it.
@@ -177,27 +177,25 @@ impl Verify {
         &self,
         table: &Table,
         range: &KeyRange,
-        suspects: &mut Vec<Row>,
-    ) -> Result<u64, Fault> {
+        report: &mut TableReport,
+    ) -> Result<Vec<Row>, Fault> {
         let source = self.row_hashes(&*self.source, table, range);
         let target = self.row_hashes(&*self.target, table, range);
         let (source, target) = tokio::join!(source, target);
         let (source, mut target) = (source?, target?);
-        let is_kept = table.is_kept();
-        let keeps_rows = is_kept || table.apart().is_some_and(|apart| apart.rows);
-        let mut kept = 0;
+        let mut suspects = Vec::new();
         for (key, hash) in source {
-            match target.remove(&key) {
-                Some(there) if there == hash => {}
-                Some(_) if is_kept => kept += 1,
-                _ => suspects.push(key),
+            let there = target.remove(&key);
+            if there != Some(hash) && !report.explains(table, true, there.is_some()) {
+                suspects.push(key);
             }
         }
-        if keeps_rows {
-            return Ok(kept + target.len() as u64);
+        for key in target.into_keys() {
+            if !report.explains(table, false, true) {
+                suspects.push(key);
+            }
         }
-        suspects.extend(target.into_keys());
-        Ok(0)
+        Ok(suspects)
     }
 
     async fn row_hashes(

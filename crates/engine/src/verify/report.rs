@@ -61,10 +61,14 @@ pub struct TableReport {
     pub mismatches: Vec<Mismatch>,
     /// Keys whose rows changed at every look, with why nothing can be said of them.
     pub unsettled: Vec<(Row, String)>,
-    /// Rows of an adopted table that differ or stand only in the target, as its policy allows.
+    /// Rows of an adopted table that differ or stand only in the target, as its policy allows; of
+    /// another one those that only the target has, since it leaves out what removed them.
     pub kept: u64,
-    /// `operations` left out a statement that removed rows: those that only the target has are
-    /// kept.
+    /// Rows that only the source has, since the table leaves out what brought them.
+    pub missing: u64,
+    /// Rows with other values, since the table leaves out what changed them.
+    pub different: u64,
+    /// The three are what `operations` or `filter_updates` leave out, and not the policy.
     pub apart: bool,
 }
 
@@ -78,8 +82,28 @@ impl TableReport {
             mismatches: Vec::new(),
             unsettled: Vec::new(),
             kept: 0,
-            apart: table.apart().is_some_and(|apart| apart.rows),
+            missing: 0,
+            different: 0,
+            apart: !table.is_kept() && (table.may_miss_rows() || table.may_hold_more()),
         }
+    }
+
+    /// Counts a row that is not the same on both sides, if the table's rule explains that.
+    pub(super) fn explains(
+        &mut self,
+        table: &Table,
+        is_in_source: bool,
+        is_in_target: bool,
+    ) -> bool {
+        let (is_explained, count) = match (is_in_source, is_in_target) {
+            (true, false) => (table.may_miss_rows(), &mut self.missing),
+            (false, true) => (table.is_kept() || table.may_hold_more(), &mut self.kept),
+            (true, true) if table.is_kept() => (true, &mut self.kept),
+            (true, true) => (table.may_differ(), &mut self.different),
+            (false, false) => return false,
+        };
+        *count += u64::from(is_explained);
+        is_explained
     }
 }
 

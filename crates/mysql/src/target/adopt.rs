@@ -191,6 +191,11 @@ fn fit(source: &Table, own: &Table) -> Fit {
         fit.problems
             .push(format!("its engine is {} and not InnoDB", own.engine));
     }
+    if !source.leaves().is_nothing() {
+        fit.problems.push(
+            "its rule leaves out changes of rows, and which rows those are about could not be told from the target's own".to_owned(),
+        );
+    }
     check_identity(source, own, &mut fit);
     for (index, column) in source.columns.iter().enumerate() {
         match column_of(own, column.target_name()) {

@@ -28,9 +28,9 @@ impl Inner {
             return Ok(ApplyOutcome::default());
         }
         let changes: Vec<&Change> = changes.iter().collect();
-        if changes.iter().any(|change| change.table.is_exact()) {
+        if changes.iter().any(|change| change.table.is_applied_once()) {
             return Err(fault::state_moved(
-                "a worker was given a change of an exact table",
+                "a worker was given a change that must be applied once",
             ));
         }
         let mut careful = false;

@@ -53,8 +53,9 @@ impl Group {
     ) -> Result<ApplyOutcome, WriteFault> {
         // Exact tables have no row in common with the others, and no foreign key that is checked,
         // so the two orders are independent.
-        let (exact, keyed): (Vec<&Change>, Vec<&Change>) =
-            changes.iter().partition(|change| change.table.is_exact());
+        let (exact, keyed): (Vec<&Change>, Vec<&Change>) = changes
+            .iter()
+            .partition(|change| change.table.is_applied_once());
         self.holds_exact |= !exact.is_empty();
         let mut writer = Writer::new(&self.inner, self.transaction.session());
         writer.cascaded = self.cascaded;

@@ -248,6 +248,9 @@ impl Inner {
             self.plan_gone(request, &mut plan, &subject, &subject);
             return Ok(plan);
         }
+        if let Some(refusal) = request.loses_rows(&subject, &subject, &renamed) {
+            return self.plan_refused(request, &subject, &refusal);
+        }
         if self.plan_altered_shape(request, &mut plan, &subject, &renamed)? {
             return Ok(plan);
         }
@@ -276,7 +279,10 @@ impl Inner {
             Err(refusal) => return self.plan_refused(request, subject, &refusal),
         };
         let unlike = self.unlike(request, Some(&stored.state.table), &table);
-        if let Some(reason) = unlike.or_else(|| written_otherwise(&stored.state.table, &table)) {
+        let unlike = unlike
+            .or_else(|| written_otherwise(&stored.state.table, &table))
+            .or_else(|| numbers_rows(&stored.state.table, &table));
+        if let Some(reason) = unlike {
             self.plan_restart_named(request, &mut plan, reason)?;
             return Ok(plan);
         }
@@ -351,6 +357,9 @@ impl Inner {
             if request.is_behind(&new) {
                 self.plan_gone(request, &mut plan, &old, &origin);
                 continue;
+            }
+            if let Some(refusal) = request.loses_rows(&origin, &old, &new) {
+                return self.plan_refused(request, &old, &refusal);
             }
             if self.plan_other_shape(request, &mut plan, (&old, &origin), &new, &mut entered) {
                 continue;
@@ -482,6 +491,8 @@ impl Inner {
     ) -> Result<(), Fault> {
         let mut table = table;
         request.names.apply(&mut table);
+        // No statement is run before the end of the load.
+        table.begin_leaving();
         let state = TableState {
             table,
             start: request.ddl.end.clone(),
@@ -518,6 +529,19 @@ impl Inner {
 fn shaped(request: &Request<'_>, mut table: Table, dialect: ddl::Dialect) -> Result<Table, Fault> {
     request.names.apply(&mut table);
     shape::problem(&table, dialect).map_or(Ok(table), Err)
+}
+
+/// Why a statement would write other numbers where not all rows are the source's.
+fn numbers_rows(before: &Table, after: &Table) -> Option<&'static str> {
+    let counter = |table: &Table| {
+        let mut columns = table.columns.iter();
+        columns
+            .find(|column| column.auto_increment)
+            .map(|column| column.name.to_lowercase())
+    };
+    let has_other_rows = before.may_miss_rows() || before.may_hold_more();
+    (has_other_rows && counter(after).is_some() && counter(before) != counter(after))
+        .then_some("it numbers the rows, and the target has others than the source")
 }
 
 /// What must be known of an ALTER that can be carried, or why it cannot.

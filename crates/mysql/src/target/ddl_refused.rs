@@ -125,7 +125,8 @@ impl Inner {
         let origins = request.origins();
         let fixed = |stored: &StoredTable| {
             let table = &stored.state.table;
-            table.is_kept() || table.is_cascading() || stored.state.stopped.is_some()
+            let fixed = table.is_kept() || table.is_cascading() || table.is_leaving();
+            fixed || stored.state.stopped.is_some()
         };
         let names = origins.iter().map(|(origin, _)| request.name_after(origin));
         let leaves = names

@@ -8,6 +8,7 @@
 use super::Inner;
 use super::ddl_plan::{cannot_carry, drop_leg, unknown_table};
 use super::definition_change::{Plan, Request};
+use super::leaving::cannot_load_anew;
 use super::store::{Dialect, StoredTable, to_text};
 use wherry_engine::ports::DdlEffect;
 use wherry_engine::state::{LaneMark, Stopped, TableStage, TableState};
@@ -116,6 +117,9 @@ impl Inner {
         let in_family = stored.is_some_and(|stored| stored.state.table.is_cascading());
         if in_family || request.is_kept(table) {
             return self.plan_stop(request, plan, table, &cannot_carry(table, reason));
+        }
+        if stored.is_some_and(|stored| stored.state.table.is_leaving()) {
+            return self.plan_stop(request, plan, table, &cannot_load_anew(table, reason));
         }
         let planned = stored.map_or_else(
             || named(request, table),

@@ -6,6 +6,7 @@
 use super::Inner;
 use super::ddl_restart::Entered;
 use super::definition_change::{Plan, Request};
+use super::leaving::cannot_load_anew;
 use super::shadow::ShadowFault;
 use super::store::{Dialect, StoredTable};
 use crate::ddl::may_concern;
@@ -13,12 +14,24 @@ use crate::filter::Filter;
 use crate::script::RowProgram;
 use wherry_model::{Fault, Table, TableName};
 
-const OTHER_SHAPE: &str = "under its new name other columns of it move";
+const OTHER_SHAPE: &str = "under its new name another rule says what of it moves";
 
 impl Request<'_> {
     /// True where the target's table holds, or is to hold, another part of the source's table.
     pub(super) fn is_shaped(&self, before: &Table, after: &TableName) -> bool {
-        before.shape.is_some() || !self.names.shapes_alike(&before.name, after)
+        is_partial(before) || !self.names.shapes_alike(&before.name, after)
+    }
+
+    /// Why a table cannot get a new name with another rule, under which it would be loaded anew.
+    pub(super) fn loses_rows(
+        &self,
+        origin: &TableName,
+        old: &TableName,
+        new: &TableName,
+    ) -> Option<Fault> {
+        let stored = self.stored.get(origin)?;
+        let is_other = stored.state.table.is_leaving() && !self.names.shapes_alike(old, new);
+        is_other.then(|| cannot_load_anew(old, OTHER_SHAPE))
     }
 
     /// Why a statement may change which rows of a table are selected, or what a script makes of them:
@@ -53,6 +66,10 @@ impl Request<'_> {
     }
 }
 
+fn is_partial(table: &Table) -> bool {
+    table.shape.as_ref().is_some_and(|shape| shape.is_partial())
+}
+
 /// Why the rows that the target has are not those that the script would write now.
 pub(super) fn written_otherwise(before: &Table, after: &Table) -> Option<&'static str> {
     let written = |table: &Table| -> Vec<String> {
@@ -73,7 +90,7 @@ impl Inner {
     ) -> Result<bool, ShadowFault> {
         let before = &stored.state.table;
         let same_name = before.name == after.name;
-        if before.shape.is_none() || !same_name || request.names_a_moving_column(before) {
+        if !is_partial(before) || !same_name || request.names_a_moving_column(before) {
             return Ok(false);
         }
         let was = self

@@ -2,7 +2,8 @@
 //!
 //! A row without a key is found by all its bytes, and one of several equal rows is as good as
 //! another. Changes of a family are made with foreign keys checked, so that the target cascades
-//! where the source did; a row of it is never removed to make room, which would cascade too.
+//! where the source did; a row of it is never removed to make room, which would cascade too. What a
+//! change means to a table that leaves out kinds of changes stands in `leaving`.
 
 use super::idempotent::insert_pieces;
 use super::statement::{delete_exact, delete_keys, key_of, update_by_key, update_exact};
@@ -24,7 +25,9 @@ impl Writer<'_> {
             let (now, later) = rest.split_at(same);
             rest = later;
             self.check_foreign_keys(is_checked(first)).await?;
-            if is_insert(first) {
+            if first.table.is_leaving() {
+                self.leaving(&first.table, now).await?;
+            } else if is_insert(first) {
                 self.insert_exact(&first.table, now).await?;
             } else {
                 for change in now {
@@ -34,6 +37,7 @@ impl Writer<'_> {
             }
             self.outcome.row_count += now.len() as u64;
         }
+        self.note_left().await?;
         self.check_foreign_keys(false).await
     }
 
@@ -68,7 +72,7 @@ impl Writer<'_> {
     }
 
     /// Inserts a row; one that has its key becomes it, which is a divergence.
-    async fn put_exact(&mut self, table: &Table, row: &Row) -> Result<(), WriteFault> {
+    pub(super) async fn put_exact(&mut self, table: &Table, row: &Row) -> Result<(), WriteFault> {
         for piece in insert_pieces(table, &[row]) {
             if self.one(table, &piece.sql).await? == Some(1) {
                 return Ok(());

@@ -170,7 +170,12 @@ impl Writer<'_> {
     }
 
     /// The row under this key now has these values, whatever it was.
-    async fn overwrite(&mut self, table: &Table, key: &Row, row: &Row) -> Result<(), WriteFault> {
+    pub(super) async fn overwrite(
+        &mut self,
+        table: &Table,
+        key: &Row,
+        row: &Row,
+    ) -> Result<(), WriteFault> {
         match self.one(table, &update_by_key(table, key, row)).await? {
             Some(1) => return Ok(()),
             Some(_) => {}
@@ -184,7 +189,11 @@ impl Writer<'_> {
         }
     }
 
-    async fn delete_kept(&mut self, table: &Table, key: Row) -> Result<bool, WriteFault> {
+    pub(super) async fn delete_kept(
+        &mut self,
+        table: &Table,
+        key: Row,
+    ) -> Result<bool, WriteFault> {
         let mut found = 0;
         for (sql, _) in delete_keys(table, &[key]) {
             found += self.one(table, &sql).await?.unwrap_or(0);
@@ -198,12 +207,12 @@ fn conflict(table: &Table) -> Fault {
         "TGT-052",
         format!(
             "a row of table {} meets another row of the target on a unique key beside its own, and \
-             the policy `keep` does not say which one is right",
+             nothing says which one is right",
             table.name
         ),
     )
     .hint(
-        "Remove the target's row or its unique key, or empty the table and use the policy `fail`.",
+        "Remove the target's row or its unique key, or load the table anew: one of the policy `keep` emptied and in a new task, one with left out `operations` with `wherry resync`.",
     )
     .table(&table.name)
 }

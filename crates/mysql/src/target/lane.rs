@@ -128,7 +128,10 @@ impl Inner {
         Ok(())
     }
 
-    async fn write_holding_checkpoint(&self, statements: &[String]) -> Result<(), Fault> {
+    pub(super) async fn write_holding_checkpoint(
+        &self,
+        statements: &[String],
+    ) -> Result<(), Fault> {
         let lock = format!(";{}", self.state.lock_checkpoint());
         let mut transaction = self.begin_with(self.guard()?, &lock).await?;
         if let Err(error) = transaction

@@ -353,11 +353,11 @@ impl Inner {
         let difference = apart_of(&mut session, after).await?;
         session.close().await;
         Ok(difference.map(|mut difference| {
-            let rows = before.apart().is_some_and(|apart| apart.rows);
+            let apart = before.apart().unwrap_or_default();
             if let Some(adopted) = &mut difference.table.adopted {
                 adopted.apart = Some(Apart {
-                    rows,
                     definition: true,
+                    ..apart
                 });
             }
             difference
@@ -489,7 +489,9 @@ impl Inner {
             position: text(row, 4),
             chosen: [LEFT_OUT, CHOSEN].contains(&rows.text(row, 2).unwrap_or_default()),
         };
-        Ok((0..rows.rows.len()).map(loss).collect())
+        let mut losses: Vec<Loss> = (0..rows.rows.len()).map(loss).collect();
+        losses.extend(self.left_changes().await?);
+        Ok(losses)
     }
 }
 

@@ -27,6 +27,7 @@ mod feed;
 mod idempotent;
 mod keep;
 mod lane;
+mod leaving;
 mod left_out;
 mod load;
 mod names;
@@ -518,6 +519,10 @@ impl Target for MysqlTarget {
 
     async fn join_lane(&self, at: &Position) -> Result<(), Fault> {
         self.inner.join_lane(at).await
+    }
+
+    async fn begin_leaving(&self) -> Result<(), Fault> {
+        self.inner.begin_leaving().await
     }
 
     async fn settle(&self) -> Result<(), Fault> {

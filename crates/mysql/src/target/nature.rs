@@ -11,7 +11,7 @@ use crate::catalog::cascade_of;
 use crate::ddl::definition::{Definition, ForeignKey};
 use crate::ddl::{Context, names_engine};
 use crate::script::writes_one;
-use crate::shape::leaves_rows_out;
+use crate::shape::{lacks_rows, leaves_rows_out};
 use wherry_model::{Exactness, Fault, Table, TableName};
 
 /// The inner error says why the table must stop.
@@ -122,7 +122,10 @@ impl Inner {
                 )));
             }
             let parent = self.stored_table(parent).await?;
-            let is_filtered = |stored: &StoredTable| leaves_rows_out(&stored.state.table).is_some();
+            let is_filtered = |stored: &StoredTable| {
+                let table = &stored.state.table;
+                leaves_rows_out(table).is_some() || lacks_rows(table)
+            };
             if parent.as_ref().is_some_and(is_filtered) {
                 return Ok(Some(cannot_carry(
                     table,

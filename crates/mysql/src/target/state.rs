@@ -6,6 +6,7 @@
 mod choice;
 mod database;
 mod lane;
+mod left;
 mod rules;
 
 use super::transaction::Guard;
@@ -612,7 +613,11 @@ const LANE_INTENT: &str = "lane ";
 fn definitions_beside() -> Vec<(&'static str, String)> {
     let mut all = [lane::definitions(), choice::definitions()].concat();
     all.extend(database::definitions());
-    all.extend([rules::definition(), account_definition()]);
+    all.extend([
+        rules::definition(),
+        account_definition(),
+        left::definition(),
+    ]);
     all
 }
 

@@ -8,11 +8,11 @@ use super::Inner;
 use super::fault;
 use super::statement::STATEMENT_BYTES;
 use crate::session::{PooledSession, SessionError};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use wherry_engine::ports::{ApplyMode, ApplyOutcome};
-use wherry_model::{Change, Fault, Row, Table, TableName};
+use wherry_model::{Change, Fault, Operation, Row, Table, TableName};
 
 /// Changes of one run. More do not make statements longer, only failures dearer.
 const RUN_CHANGES_MAX: usize = 2000;
@@ -28,6 +28,8 @@ pub(super) struct Writer<'a> {
     pub(super) checks_on: bool,
     /// A row of a family was updated or deleted in this group, which may have taken others along.
     pub(super) cascaded: bool,
+    /// Changes that were left out, by table and kind.
+    pub(super) left: BTreeMap<(TableName, Operation), u64>,
 }
 
 /// Why a part was not written. The transaction is to be rolled back in every case.
@@ -82,6 +84,7 @@ impl<'a> Writer<'a> {
             owes: false,
             checks_on: false,
             cascaded: false,
+            left: BTreeMap::new(),
         }
     }
 
@@ -213,7 +216,7 @@ impl<'a> Writer<'a> {
         self.state(sql).await
     }
 
-    async fn state(&mut self, sql: String) -> Result<(), WriteFault> {
+    pub(super) async fn state(&mut self, sql: String) -> Result<(), WriteFault> {
         match self.session.execute(sql).await {
             Ok(_) => Ok(()),
             Err(error) if fault::is_retry(&error) => Err(WriteFault::Retry(error.into_fault())),

@@ -6,20 +6,11 @@ use wherry_model::{Operation, Operations};
 
 pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     let select = &spec.select;
-    check_rows("select.operations", &select.operations)?;
-    for rule in &select.database_rules {
-        let mut places = select.databases.iter();
-        let index = places.position(|name| *name == rule.database);
-        if let (Some(index), Some(operations)) = (index, &rule.operations) {
-            check_rows(&format!("select.databases.{index}.operations"), operations)?;
-        }
-    }
     for (index, rule) in select.tables.iter().enumerate() {
         let key = format!("select.tables.{index}.operations");
         let Some(operations) = &rule.operations else {
             continue;
         };
-        check_rows(&key, operations)?;
         if let Some(operation) = operations.named().find(|one| one.is_of_database()) {
             return Err(Problem::new(
                 "DDL-140",
@@ -33,23 +24,6 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
         }
     }
     check_online(spec)
-}
-
-/// Changes of rows are always carried.
-fn check_rows(key: &str, operations: &Operations) -> Result<(), Problem> {
-    let is_out = |one: &Operation| one.is_dml() && !operations.carries(*one);
-    let Some(operation) = Operation::ALL.into_iter().find(is_out) else {
-        return Ok(());
-    };
-    Err(Problem::new(
-        "DDL-141",
-        key,
-        format!(
-            "`{}` is left out, and changes of rows cannot be left out in this version",
-            operation.as_str()
-        ),
-        "Add `dml` to the list.",
-    ))
 }
 
 /// The tool's change is put together from several statements, so none of them may be left out.
