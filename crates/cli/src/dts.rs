@@ -26,6 +26,9 @@ const OPERATIONS: [(&str, &str); 7] = [
     ("TRUNCATETABLE", "truncate-table"),
 ];
 
+/// The letters of `dml_op`.
+const CHANGES: [(char, &str); 3] = [('I', "insert"), ('U', "update"), ('D', "delete")];
+
 /// Those that a task file chooses per database alone, where they are kept like the source's.
 const OF_OBJECTS: [&str; 4] = [
     "ALTERVIEW",
@@ -117,12 +120,13 @@ impl Import {
             Choice::Gray => return self.leave(key, GRAY),
             Choice::White => {}
         }
-        let operations = self.operations(key, fields);
+        let operations = Words {
+            changes: changes(fields),
+            statements: self.statements(key, fields),
+        };
         let whole = is_all(fields);
         if whole {
-            self.draft
-                .databases
-                .push((name.alone(), operations.clone()));
+            self.draft.databases.push((name.alone(), operations.list()));
         }
         if let Some(target) = renamed(key, fields) {
             self.draft
@@ -201,6 +205,9 @@ impl Import {
                 &format!("{place}.{name}"),
                 "an excluded pattern matches it too, and `exclude` wins; write that pattern so that it passes over this table",
             );
+            // No rule may be about a table that does not move.
+            let full = format!("{}.{}", parent.name.part(), quoted_part(name));
+            self.draft.tables.retain(|entry| entry.table != full);
         }
     }
 
@@ -222,9 +229,11 @@ impl Import {
             self.draft.mapped_tables.push((full.clone(), target));
         }
         if kind == "Table" {
-            let own = self.operations(place, fields);
-            let inherited = || parent.operations.clone().filter(|_| !parent.whole);
-            let operations = own.or_else(inherited).map(of_table);
+            let own = Words {
+                changes: changes(fields),
+                statements: self.statements(place, fields),
+            };
+            let operations = own.of_table(parent);
             let columns = self.columns(place, parent, name, &full, fields);
             let filter = self.filter(place, fields);
             if operations.is_some() || columns.is_some() || filter.is_some() {
@@ -313,21 +322,11 @@ impl Import {
         Some(moving)
     }
 
-    /// What the fields say of operations: the words of a task file; `None` where all are carried.
-    fn operations(&mut self, place: &str, fields: &Map<String, Value>) -> Option<Vec<String>> {
-        if let Some(letters) = text(fields, "dml_op").filter(|it| !it.trim().is_empty()) {
-            let letters = letters.to_uppercase();
-            let missing = ['I', 'U', 'D'].iter().any(|one| !letters.contains(*one));
-            if missing {
-                self.leave(
-                    &format!("{place}.dml_op"),
-                    "changes of rows cannot be left out in this version (DDL-141)",
-                );
-            }
-        }
+    /// Kinds of statements in `ddl_op`; `None` where all are carried.
+    fn statements(&mut self, place: &str, fields: &Map<String, Value>) -> Option<Vec<String>> {
         let listed = text(fields, "ddl_op")?;
         let place = format!("{place}.ddl_op");
-        let mut words = vec!["dml".to_owned()];
+        let mut words = Vec::new();
         for one in listed
             .split(',')
             .map(str::trim)
@@ -344,7 +343,7 @@ impl Import {
                 ),
             }
         }
-        if words.len() == 1 {
+        if words.is_empty() {
             self.leave(&place, "it names no statement about tables, and what that means is not documented: all are carried");
             return None;
         }
@@ -405,7 +404,56 @@ struct Parent {
     name: Name,
     target: String,
     whole: bool,
-    operations: Option<Vec<String>>,
+    operations: Words,
+}
+
+/// What an object says of its operations, each part where it says something.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Words {
+    /// Changes of rows.
+    changes: Option<Vec<String>>,
+    statements: Option<Vec<String>>,
+}
+
+impl Words {
+    /// As a task file has them; `None` where everything is carried.
+    fn list(&self) -> Option<Vec<String>> {
+        let one = |word: &str| vec![word.to_owned()];
+        let changes = self.changes.clone().unwrap_or_else(|| one("dml"));
+        let statements = self.statements.clone().unwrap_or_else(|| one("ddl"));
+        let list = [changes, statements].concat();
+        (list != ["dml", "ddl"]).then_some(list)
+    }
+
+    /// The rule of a table: in a task file the deepest one holds alone, so what it does not say is
+    /// that of its database. `None` where it needs none.
+    fn of_table(self, parent: &Parent) -> Option<Vec<String>> {
+        if parent.whole && self == Words::default() {
+            return None;
+        }
+        let of_database = parent.operations.clone();
+        let merged = Words {
+            changes: self.changes.or(of_database.changes),
+            statements: self.statements.or(of_database.statements),
+        };
+        let needed = parent.whole && parent.operations.list().is_some();
+        let list = merged.list().map(of_table);
+        list.or_else(|| needed.then(|| vec!["all".to_owned()]))
+    }
+}
+
+/// Changes of rows in `dml_op`, which DTS searches for three letters; `None` where it says nothing.
+fn changes(fields: &Map<String, Value>) -> Option<Vec<String>> {
+    let letters = text(fields, "dml_op").filter(|it| !it.trim().is_empty())?;
+    let letters = letters.to_uppercase();
+    let carried = CHANGES
+        .iter()
+        .filter(|(letter, _)| letters.contains(*letter));
+    let words: Vec<String> = carried.map(|(_, word)| (*word).to_owned()).collect();
+    match words.len() == CHANGES.len() {
+        true => Some(vec!["dml".to_owned()]),
+        false => Some(words),
+    }
 }
 
 /// A name or pattern, ready to be written.
@@ -512,7 +560,13 @@ fn quoted_part(name: &str) -> String {
 
 /// Words that a rule for one table may have.
 fn of_table(words: Vec<String>) -> Vec<String> {
-    let fits = |word: &String| word == "dml" || OPERATIONS.iter().any(|(_, ours)| ours == word);
+    let fits = |word: &String| {
+        let mut changes = CHANGES.iter().map(|(_, ours)| *ours);
+        let mut statements = OPERATIONS.iter().map(|(_, ours)| *ours);
+        ["dml", "ddl"].contains(&word.as_str())
+            || changes.any(|ours| ours == word)
+            || statements.any(|ours| ours == word)
+    };
     words.into_iter().filter(fits).collect()
 }
 

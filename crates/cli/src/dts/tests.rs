@@ -82,7 +82,6 @@ fn what_is_not_carried_is_named() {
             "c": {"name": "c", "filter": "id > "}, "c*": {"patternType": "FNMATCH", "filterType": "BLACK"},
             "d(": {"patternType": "REGEX"}, "e": {"patternType": "MAGIC"}}}}"#,
         "#\n# Not carried:\n\
-         # - shop.dml_op: changes of rows cannot be left out in this version (DDL-141)\n\
          # - shop.Table._a_gho: a GRAY rule lends the rules of another name; for tables of online-DDL tools use `stream.online_ddl`\n\
          # - shop.Table.a.ddl_op `explode`: no kind of statement has this name\n\
          # - shop.Table.a.ddl_op (what it does not name): databases, views, routines, triggers and events are kept like the source's all the same; take words out of `operations` to change that\n\
@@ -95,7 +94,7 @@ fn what_is_not_carried_is_named() {
          # - shop.Procedure: objects of this kind move with their whole database alone, or do not exist in MySQL\n\
          # - shop.conflict: its values are not documented; see `policy` in docs/task-file.md\n\
          select:\n  include:\n    - 'shop.a'\n    - 'shop.b'\n    - 'shop.bb'\n    - 'shop.c'\n  exclude:\n    - 'shop./c.*/'\n  \
-         tables:\n    - table: 'shop.a'\n      operations: [dml, alter-table, create-index]\n      filter: 'id>10 and name = ''it''''s'''\n    - table: 'shop.b'\n      columns: ['id', 'it''s']\n  \
+         tables:\n    - table: 'shop.a'\n      operations: [insert, update, alter-table, create-index]\n      filter: 'id>10 and name = ''it''''s'''\n    - table: 'shop.b'\n      operations: [insert, update, ddl]\n      columns: ['id', 'it''s']\n    - table: 'shop.bb'\n      operations: [insert, update, ddl]\n  \
          mapping:\n    columns:\n      'shop.b.it''s': 'its'\n",
     );
 }
@@ -109,6 +108,20 @@ fn operations_of_a_database() {
          # - shop.Table.a.ddl_op (what it does not name): databases, views, routines, triggers and events are kept like the source's all the same; take words out of `operations` to change that\n\
          select:\n  databases:\n    - {database: 'shop', operations: [dml, create-table, drop-table, create-database, alter-database, drop-database, view, procedure, function, trigger, event]}\n  \
          tables:\n    - table: 'shop.a'\n      operations: [dml, alter-table]\n",
+    );
+}
+
+#[test]
+fn changes_of_rows_are_chosen_by_letters() {
+    check(
+        r#"{"shop": {"all": true, "dml_op": "I,U", "Table": {"a": {"dml_op": "d"}, "b": {"dml_op": "i,u,d"}, "c": {}, "d": {"dml_op": " "},
+            "e": {"ddl_op": "DROP TABLE"}}},
+          "crm": {"all": true, "dml_op": "iud"}, "old": {"all": false, "Table": {"a": {"dml_op": "u"}, "b": {}}}}"#,
+        "#\n# Not carried:\n\
+         # - shop.Table.e.ddl_op (what it does not name): databases, views, routines, triggers and events are kept like the source's all the same; take words out of `operations` to change that\n\
+         select:\n  databases:\n    - 'crm'\n    - {database: 'shop', operations: [insert, update, ddl]}\n  include:\n    - 'old.a'\n    - 'old.b'\n  \
+         tables:\n    - table: 'old.a'\n      operations: [update, ddl]\n    - table: 'shop.a'\n      operations: [delete, ddl]\n    - table: 'shop.b'\n      operations: [all]\n    \
+         - table: 'shop.e'\n      operations: [insert, update, drop-table]\n",
     );
 }
 
