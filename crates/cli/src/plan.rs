@@ -34,6 +34,9 @@ struct PlannedTable {
     without: Vec<String>,
     /// The condition under which its rows move.
     filter: Option<String>,
+    /// `pre-image` where updates are judged by the row before them alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter_updates: Option<&'static str>,
     /// The script that changes its rows.
     script: Option<String>,
     script_errors: Option<EtlErrors>,
@@ -152,6 +155,7 @@ fn planned(table: &Table, select: &SelectSpec, names: &NameMap, rule: EngineRule
         columns: moving.map(column).collect(),
         without: staying.map(|column| column.name.clone()).collect(),
         filter: table.filter().map(str::to_owned),
+        filter_updates: table.leaves().entering.then_some("pre-image"),
         script: table.script().map(|script| script.text.clone()),
         script_errors: table.script().map(|script| script.errors),
         policy: match policy {
@@ -227,7 +231,11 @@ fn table_text(table: &PlannedTable) -> String {
         lines.push(format!("    without: {}", table.without.join(", ")));
     }
     if let Some(filter) = &table.filter {
-        lines.push(format!("    filter: {filter}"));
+        let updates = table.filter_updates.map(|image| format!(" ({image})"));
+        lines.push(format!(
+            "    filter: {filter}{}",
+            updates.unwrap_or_default()
+        ));
     }
     if let Some(script) = &table.script {
         let words: Vec<&str> = script.split_whitespace().collect();

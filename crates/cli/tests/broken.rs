@@ -79,11 +79,6 @@ const CASES: &[(&str, &str, Text)] = &[
         Select("@tables: [{table: shop.a, filter: 'id IN (SELECT 1)'}]"),
     ),
     (
-        "FLT-009",
-        "both-images",
-        Select("@tables: [{table: shop.a, filter: 'id > 1', filter_updates: pre-image}]"),
-    ),
-    (
         "CLI-004",
         "unknown value `after`",
         Select("@tables: [{table: shop.a, filter: 'id > 1', filter_updates: after}]"),

@@ -48,6 +48,8 @@ fn cannot_leave(table: &Table, dialect: Dialect) -> Option<Fault> {
     }
     let name = &table.name;
     let why = match table.exactness {
+        Exactness::Merged if leaves.entering => Some("it becomes one table with others"),
+        // Of a merged one `operations` is judged with all else that it needs.
         Exactness::Keyed | Exactness::Merged => None,
         Exactness::Keyless => Some("no key tells which of its rows are there"),
         Exactness::Cascading => {

@@ -1,6 +1,7 @@
 //! Filters and scripts in the stream: behind the decoder, before identities are attached.
 //!
-//! An update whose row enters the selection becomes an insert, one whose row leaves it a delete. A
+//! An update whose row enters the selection becomes an insert, one whose row leaves it a delete; with
+//! `filter_updates: pre-image` one whose row enters is dropped, once the table's load has ended. A
 //! table with a row that its script cannot change is given up from there on.
 
 use super::{Answers, Filter, Questions};
@@ -155,6 +156,10 @@ fn keep(change: Change, selected: [bool; 2]) -> Option<Change> {
         ChangeKind::Update { before, after } => (Some(before), Some(after)),
         ChangeKind::Delete { before } => (Some(before), None),
     };
+    let enters = before.is_some() && !selected[0];
+    if enters && change.table.is_leaving() && change.table.leaves().entering {
+        return None;
+    }
     let image = |row: Option<Row>, selected: bool| row.filter(|_| selected);
     let kind = match (image(before, selected[0]), image(after, selected[1])) {
         (Some(before), Some(after)) => ChangeKind::Update { before, after },

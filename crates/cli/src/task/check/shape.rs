@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::wire;
-use wherry_model::task::{EtlErrors, FilterUpdates, TableRule, TaskSpec};
+use wherry_model::task::{EtlErrors, TableRule, TaskSpec};
 
 /// The first rule that cannot be right.
 pub(super) fn check(spec: &TaskSpec) -> Result<(), Problem> {
@@ -32,14 +32,6 @@ pub(super) fn check(spec: &TaskSpec) -> Result<(), Problem> {
 /// What is wrong with a filter whatever its table is.
 fn check_filter(rule: &TableRule, index: usize) -> Result<(), Problem> {
     let key = |part: &str| format!("select.tables.{index}.{part}");
-    if rule.filter_updates == Some(FilterUpdates::PreImage) {
-        return Err(Problem::new(
-            "FLT-009",
-            key("filter_updates"),
-            "`pre-image` is not carried: rows that an update lets enter would be missing in the target, and no comparison could tell them from lost ones",
-            "Use both-images, which inserts such rows; a filter over both values does the same in DTS.",
-        ));
-    }
     let Some(fault) = rule.filter.as_deref().and_then(wire::filter_mistake) else {
         return Ok(());
     };
