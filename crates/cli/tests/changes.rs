@@ -248,7 +248,7 @@ fn assert_counted(wherry: &Wherry, models: &[Model]) {
     let mut told: Vec<String> = losses
         .iter()
         .map(|loss| {
-            assert_eq!(loss["code"], "TGT-160", "{loss}");
+            assert_eq!(loss["code"], "TGT-170", "{loss}");
             let table = loss["table"]["table"].as_str().unwrap_or_default();
             format!("{table} {}", loss["reason"].as_str().unwrap_or_default())
         })
@@ -512,8 +512,8 @@ async fn assert_stops(running: &Running, source: &Server, target: &Server) {
         .expect("changes that stop tables");
     for (table, code) in [
         ("clash", "TGT-052"),
-        ("away", "TGT-161"),
-        ("anew", "TGT-161"),
+        ("away", "TGT-171"),
+        ("anew", "TGT-171"),
     ] {
         let stopped = format!(
             "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = '{table}' AND stopped LIKE '%{code}%'"

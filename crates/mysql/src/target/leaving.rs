@@ -16,7 +16,7 @@ use wherry_model::{Change, ChangeKind, Fault, Loss, Operation, Row, Table, Table
 /// Why a table that leaves out changes is not loaded anew by itself.
 pub(super) fn cannot_load_anew(table: &TableName, reason: &str) -> Fault {
     Fault::operator(
-        "TGT-161",
+        "TGT-171",
         format!("a definition change of table {table} asks for a new load ({reason}), which would undo what `operations` or `filter_updates` has left out of its rows"),
     )
     .hint("Load it anew with `wherry resync` if it may become like the source's; what was left out is then counted from there on.")
@@ -24,7 +24,7 @@ pub(super) fn cannot_load_anew(table: &TableName, reason: &str) -> Fault {
 }
 
 /// Of the entries about changes of rows that were left out.
-const LEFT_CHANGES: &str = "TGT-160";
+const LEFT_CHANGES: &str = "TGT-170";
 
 impl Inner {
     /// From the checkpoint of this view on, its tables leave out what their rules say.
