@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use wherry_model::task::{ByteSize, ConflictPolicy, StopWrites, TlsMode};
+use wherry_model::task::{ByteSize, ConflictPolicy, Phases, StopWrites, TlsMode};
 
 /// Moves a live MySQL-compatible database to another one: schema, rows, and every change made
 /// meanwhile, with proof that both are equal.
@@ -231,7 +231,11 @@ pub struct TaskArgs {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub databases: Option<Vec<String>>,
 
-    /// Tables that the target has already: fail or keep [default: fail]
+    /// What the task does: schema, load, stream, separated by commas [default: all]
+    #[arg(long, value_name = "PHASE,...", value_parser = Phases::parse)]
+    pub phases: Option<Phases>,
+
+    /// Tables that the target has already: fail, keep or replace [default: fail]
     #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
     pub policy: Option<ConflictPolicy>,
 
@@ -358,7 +362,8 @@ fn parse_policy(text: &str) -> Result<ConflictPolicy, String> {
     match text {
         "fail" => Ok(ConflictPolicy::Fail),
         "keep" => Ok(ConflictPolicy::Keep),
-        _ => Err("expected fail or keep".to_owned()),
+        "replace" => Ok(ConflictPolicy::Replace),
+        _ => Err("expected fail, keep or replace".to_owned()),
     }
 }
 

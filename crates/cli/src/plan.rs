@@ -46,7 +46,7 @@ struct PlannedTable {
     left_out: Vec<&'static str>,
     operations_by: String,
     engine: String,
-    engine_by: &'static str,
+    engine_by: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,7 +75,7 @@ pub async fn print(task: &Task, output: Output) -> Result<Exit, Failure> {
     let spec = &task.spec;
     let tables = found.catalog.tables.iter();
     let tables: Vec<PlannedTable> = tables
-        .map(|table| planned(table, &spec.select, &found.names, spec.schema.engine))
+        .map(|table| planned(table, &spec.select, &found.names))
         .collect();
     let objects: Vec<PlannedObject> = found
         .objects
@@ -98,13 +98,17 @@ pub async fn print(task: &Task, output: Output) -> Result<Exit, Failure> {
         output.result(&text, &value);
     }
     let refused = found.catalog.refused.len();
+    let from = spec.stream.from.as_ref().map(ToString::to_string);
     let counts = json!({"type": "plan", "task": task.name, "tables": tables.len(),
-        "objects": objects.len(), "refused": refused});
+        "objects": objects.len(), "refused": refused,
+        "phases": spec.phases.to_string(), "from": from});
     let text = format!(
-        "task {}: {} tables, {} views, routines, triggers and events, {refused} refused",
+        "task {}: {} tables, {} views, routines, triggers and events, {refused} refused; phases: {}{}",
         task.name,
         tables.len(),
-        objects.len()
+        objects.len(),
+        spec.phases,
+        from.map_or_else(String::new, |from| format!(", from {from}"))
     );
     output.result(&text, &counts);
     match refused {
@@ -133,7 +137,7 @@ fn plain(name: &TableName) -> String {
     }
 }
 
-fn planned(table: &Table, select: &SelectSpec, names: &NameMap, rule: EngineRule) -> PlannedTable {
+fn planned(table: &Table, select: &SelectSpec, names: &NameMap) -> PlannedTable {
     let name = &table.name;
     let (policy, policy_by) = select.policy_by(name);
     let (operations, operations_by) = select.operations_by(name);
@@ -142,7 +146,7 @@ fn planned(table: &Table, select: &SelectSpec, names: &NameMap, rule: EngineRule
         target: column.target_name().to_owned(),
         column_type: column.column_type.clone(),
     };
-    let (engine, engine_by) = engine_of(table, policy, rule);
+    let (engine, engine_by) = engine_of(table, select);
     let stays = |column: &&wherry_model::Column| names.leaves_out(name, &column.name);
     let moving = table.columns.iter().filter(|column| !stays(column));
     let staying = table.columns.iter().filter(stays);
@@ -161,6 +165,7 @@ fn planned(table: &Table, select: &SelectSpec, names: &NameMap, rule: EngineRule
         policy: match policy {
             ConflictPolicy::Fail => "fail",
             ConflictPolicy::Keep => "keep",
+            ConflictPolicy::Replace => "replace",
         },
         policy_by,
         left_out: left_out(operations),
@@ -176,13 +181,15 @@ fn left_out(operations: &Operations) -> Vec<&'static str> {
     all.filter(out).map(Operation::as_str).collect()
 }
 
-fn engine_of(table: &Table, policy: ConflictPolicy, rule: EngineRule) -> (String, &'static str) {
-    let by = "schema.engine";
+fn engine_of(table: &Table, select: &SelectSpec) -> (String, String) {
+    let (rule, by) = select.engine_by(&table.name);
+    let own = "that of the target's table, where it has one".to_owned();
     match rule {
-        _ if policy == ConflictPolicy::Keep => (
-            "that of the target's table, where it has one".to_owned(),
-            "policy keep",
-        ),
+        _ if select.phases.uses_given_tables() => (own, "phases".to_owned()),
+        _ if select.policy_of(&table.name) == ConflictPolicy::Keep => {
+            (own, "policy keep".to_owned())
+        }
+        _ if select.adopts(&table.name).is_some() => (own, "policy replace".to_owned()),
         EngineRule::XEngine => ("xengine".to_owned(), by),
         EngineRule::Keep => (table.engine.clone(), by),
         EngineRule::Innodb if table.is_transactional() => (table.engine.clone(), by),
@@ -205,6 +212,7 @@ fn planned_object(object: &SchemaObject, task: &Task, names: &NameMap) -> Planne
         source: plain(&TableName::new(name.database.as_str(), name.name.as_str())),
         target: plain(&target),
         left_out: match task.spec.schema.leaves_out(name) {
+            true if !task.spec.phases.schema => Some("phases"),
             true if by_kind => Some("operations"),
             true => Some("schema"),
             false => None,

@@ -42,6 +42,15 @@ pub async fn run_loaded(task: &Task, goal: Goal, output: Output) -> Result<Exit,
     let target = wire::target(task).await?;
     let phase = target.stored().await?.map(|stored| stored.phase);
     drop(target);
+    if goal == Goal::Stream && !task.spec.phases.stream {
+        let phases = task.spec.phases;
+        let fault = Fault::operator(
+            "CLI-057",
+            format!("the task does not stream; its phases: {phases}"),
+        )
+        .hint("Begin a new task with another name that has the phase stream.");
+        return Err(fault.into());
+    }
     if phase.is_none_or(|phase| phase < Phase::Stream) {
         let fault = Fault::operator("CLI-053", "the load of this task is not done yet")
             .hint("Run `wherry load` or `wherry run` first.");
@@ -101,11 +110,15 @@ fn print_summary(task: &Task, summary: &Summary, output: Output) {
         let mut value = serde_json::to_value(summary).unwrap_or_else(|_| json!({}));
         value["type"] = json!("summary");
         value["task"] = json!(task.name);
+        value["phases"] = json!(task.spec.phases.to_string());
         line(&value.to_string());
     } else {
         line(&summary_text(task, summary));
     }
 }
+
+/// Behind a load without a stream.
+const RESTS: &str = "  the task does not stream: what is written to the source from now on does not move. `wherry verify` compares; `wherry cutover` also makes triggers and enables events";
 
 fn summary_text(task: &Task, summary: &Summary) -> String {
     let ended = if summary.stopped {
@@ -118,6 +131,9 @@ fn summary_text(task: &Task, summary: &Summary) -> String {
         "task {}: {ended} (phase {})",
         task.name, summary.phase
     ));
+    if !summary.stopped && summary.phase == Phase::Load.as_str() && !task.spec.phases.stream {
+        lines.push(RESTS.to_owned());
+    }
     if summary.rows > 0 {
         let rows = number(summary.rows, "row", "rows");
         lines.push(format!("  {rows} loaded ({})", bytes(summary.bytes)));

@@ -190,7 +190,7 @@ fn target_for(
         workers: spec.stream.workers,
         writers: spec.load.writers,
         source_version,
-        engine: spec.schema.engine,
+        select: spec.select.clone(),
     };
     Arc::new(MysqlTarget::with_names(
         endpoint,

@@ -422,8 +422,66 @@ const CASES: &[(&str, &str, Text)] = &[
     ),
     (
         "CLI-004",
-        "unknown value `replace`",
-        Select("@policy: replace"),
+        "unknown value `overwrite`",
+        Select("@policy: overwrite"),
+    ),
+    (
+        "CLI-004",
+        "unknown value `copy`",
+        Behind("select: {databases: [a]}\n@phases: [schema, copy]\n"),
+    ),
+    (
+        "CLI-004",
+        "at least one",
+        Behind("select: {databases: [a]}\n@phases: []\n"),
+    ),
+    (
+        "CLI-055",
+        "do not load",
+        Behind("select: {databases: [a]}\n@stream: {from: {position: \"bin.000001:4\"}}\n"),
+    ),
+    (
+        "CLI-055",
+        "schema, load",
+        Behind(
+            "select: {databases: [a]}\nphases: [schema, load]\n@stream: {from: {position: \"bin.000001:4\"}}\n",
+        ),
+    ),
+    (
+        "CLI-055",
+        "made and loaded",
+        Behind("phases: [load, stream]\nselect:\n  databases: [a]\n@  merge: [a.b]\n"),
+    ),
+    (
+        "CLI-056",
+        "is no position",
+        Behind(
+            "select: {databases: [a]}\nphases: [stream]\n@stream: {from: {position: \"bin.000001\"}}\n",
+        ),
+    ),
+    (
+        "CLI-056",
+        "is no moment",
+        Behind(
+            "select: {databases: [a]}\nphases: [stream]\n@stream: {from: {timestamp: \"2026-11-30T12:00:00\"}}\n",
+        ),
+    ),
+    (
+        "CLI-056",
+        "GTID set is empty",
+        Behind("select: {databases: [a]}\nphases: [stream]\n@stream: {from: {gtid: \" \"}}\n"),
+    ),
+    (
+        "CLI-002",
+        "expected end of mapping",
+        Behind(
+            "select: {databases: [a]}\nphases: [stream]\n@stream: {from: {gtid: \"a\", position: \"b:4\"}}\n",
+        ),
+    ),
+    (
+        "CLI-004",
+        "unknown value `myisam`",
+        Select("@tables: [{table: shop.a, engine: myisam}]"),
     ),
     (
         "CLI-004",

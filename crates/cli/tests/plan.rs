@@ -39,7 +39,7 @@ shop.orders -> shop_new.orders
 procedure shop.q stays behind (schema)
 view shop.v -> shop_new.v
 trigger shop.t -> shop_new.t
-task test: 3 tables, 3 views, routines, triggers and events, 0 refused
+task test: 3 tables, 3 views, routines, triggers and events, 0 refused; phases: schema, load, stream
 ";
 
 async fn pair() -> (Server, Server) {

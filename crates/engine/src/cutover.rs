@@ -164,10 +164,7 @@ impl Cutover {
         while begin.elapsed() < LAG_WAIT_MAX {
             streaming.check()?;
             let task = self.task().await?;
-            let passed = match (&task.checkpoint, &task.end) {
-                (Some(checkpoint), Some(end)) => checkpoint.applied_to.reaches(end),
-                _ => false,
-            };
+            let passed = task.has_passed_end();
             if passed && self.board.lag_seconds().is_some_and(|lag| lag <= lag_max) {
                 return Ok(());
             }

@@ -112,6 +112,11 @@ impl Lanes {
         }
     }
 
+    /// True until the lane has found nothing to do.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.task.is_some()
+    }
+
     /// Halts the lane's work. Returns when nothing of it is under way in the target.
     pub(crate) async fn rest(&mut self) -> Result<(), Fault> {
         if let Some(task) = self.task.take() {

@@ -7,7 +7,7 @@
 
 use crate::ports::{Catalog, Source};
 use crate::state::{TableStage, TableState};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use wherry_model::task::SelectSpec;
 use wherry_model::{Ddl, DdlKind, Fault, Position, Table, TableName};
 
@@ -54,6 +54,11 @@ impl Plan {
 pub struct StartMoves {
     tables: HashMap<TableName, Position>,
     databases: HashMap<String, Position>,
+    /// Tables, and databases with an empty name of a table, that may have been there before a
+    /// statement, with other columns or other rows.
+    changed: HashMap<TableName, Position>,
+    /// Tables that a statement has named.
+    named: HashSet<TableName>,
     /// The defaults of a database changed, which touches no table's start.
     database_altered: bool,
 }
@@ -68,6 +73,48 @@ impl StartMoves {
                 .insert(ddl.default_database.clone(), ddl.end.clone());
         }
         self.database_altered |= ddl.kind == DdlKind::AlterDatabase;
+        self.note_changed(ddl);
+    }
+
+    fn note_changed(&mut self, ddl: &Ddl) {
+        let is_first = !ddl.tables.iter().any(|table| self.named.contains(table));
+        if !(is_first && surely_makes(ddl)) {
+            let places = ddl
+                .tables
+                .iter()
+                .map(|table| (table.clone(), ddl.begin.clone()));
+            self.changed.extend(places);
+        }
+        if ddl.kind == DdlKind::DropDatabase {
+            let database = TableName::new(ddl.default_database.as_str(), "");
+            self.changed.insert(database, ddl.begin.clone());
+        }
+        self.named.extend(ddl.tables.iter().cloned());
+    }
+
+    /// Without a load nothing makes up for the changes of a table that lie before its start.
+    fn check_nothing_is_missed(&self, catalog: &Catalog) -> Result<(), Fault> {
+        let missed = |table: &Table| {
+            let name = &table.name;
+            let database = TableName::new(name.database.as_str(), "");
+            let place = self
+                .changed
+                .get(name)
+                .or_else(|| self.changed.get(&database));
+            place.map(|place| format!("{name} at {place}"))
+        };
+        let missed: Vec<String> = catalog.tables.iter().filter_map(missed).collect();
+        if missed.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::operator(
+            "RUN-007",
+            format!(
+                "definitions changed behind the place where the stream is to begin, and what was changed before with other columns cannot be carried: {}",
+                missed.join(", ")
+            ),
+        )
+        .hint("Begin behind these statements with a target that holds the rows as of then (`stream.from`), leave these tables out (`select.exclude`), or let the task load (`phases`)."))
     }
 
     /// The later of the table's own and its database's last DDL.
@@ -91,11 +138,42 @@ impl StartMoves {
     }
 }
 
+/// True where the statement fails on a table that is there; `EXISTS` and `REPLACE` are words of the
+/// forms that do not.
+fn surely_makes(ddl: &Ddl) -> bool {
+    let text = ddl.statement.to_ascii_uppercase();
+    ddl.kind == DdlKind::CreateTable
+        && ddl.tables.len() == 1
+        && !text.contains("EXISTS")
+        && !text.contains("REPLACE")
+}
+
 /// Reads start and catalog so that each table's columns are those at its start.
 ///
 /// Errors: `RUN-003` where definitions change faster than they can be read.
 pub async fn plan(source: &dyn Source, selection: &SelectSpec) -> Result<Plan, Fault> {
     let start = source.start().await?;
+    plan_from(source, selection, start).await
+}
+
+/// As `plan`, for a task without a load: it begins at the place that the user has named, if any.
+///
+/// Errors: as `plan`, and `RUN-007` where the columns that a table had there are not known.
+pub async fn plan_without_load(source: &dyn Source, selection: &SelectSpec) -> Result<Plan, Fault> {
+    let Some(from) = &selection.from else {
+        return plan(source, selection).await?.whole();
+    };
+    let start = source.begin(from).await?;
+    let plan = plan_from(source, selection, start).await?.whole()?;
+    plan.moved.check_nothing_is_missed(&plan.catalog)?;
+    Ok(plan)
+}
+
+async fn plan_from(
+    source: &dyn Source,
+    selection: &SelectSpec,
+    start: Position,
+) -> Result<Plan, Fault> {
     let mut plan = Plan {
         catalog: source.catalog(selection).await?,
         moved: StartMoves::default(),
@@ -159,5 +237,34 @@ mod tests {
         assert_eq!(offset("b"), Some(30));
         assert_eq!(offset("c"), Some(20));
         assert_eq!(moves.start_of(&TableName::new("crm", "a")), None);
+    }
+
+    #[test]
+    fn only_a_table_that_was_surely_made_misses_nothing() {
+        let made = |statement: &str, database: &str, tables: &[&str]| Ddl {
+            statement: statement.to_owned(),
+            ..ddl(DdlKind::CreateTable, database, tables, 10)
+        };
+        let mut moves = StartMoves::default();
+        moves.record(&made("CREATE TABLE made (a INT)", "shop", &["made"]));
+        moves.record(&made("CREATE TABLE twice (a INT)", "shop", &["twice"]));
+        moves.record(&ddl(DdlKind::TruncateTable, "shop", &["twice"], 20));
+        moves.record(&made(
+            "create table if not exists t (a INT)",
+            "shop",
+            &["perhaps"],
+        ));
+        moves.record(&made("CREATE TABLE l LIKE old", "shop", &["l", "old"]));
+        moves.record(&ddl(DdlKind::AlterTable, "shop", &["altered"], 30));
+        moves.record(&ddl(DdlKind::DropDatabase, "gone", &[], 40));
+        moves.record(&made("CREATE TABLE t (a INT)", "gone", &["t"]));
+        let missed = |database: &str, table: &str| {
+            moves.changed.contains_key(&TableName::new(database, table))
+        };
+        assert!(!missed("shop", "made"));
+        for table in ["twice", "perhaps", "l", "old", "altered"] {
+            assert!(missed("shop", table), "{table}");
+        }
+        assert!(missed("gone", ""));
     }
 }

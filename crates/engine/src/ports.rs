@@ -10,7 +10,7 @@ use crate::pipe::{RowReceiver, RowSender};
 use crate::state::{Checkpoint, Choice, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState};
 use async_trait::async_trait;
 use std::sync::Arc;
-use wherry_model::task::{SchemaSpec, SelectSpec};
+use wherry_model::task::{SchemaSpec, SelectSpec, StreamFrom};
 use wherry_model::{
     Account, AccountChoice, Change, CheckItem, Ddl, Fault, Loss, ObjectName, Phase, Position, Row,
     RuleChange, SchemaObject, Table, TableName,
@@ -54,6 +54,10 @@ pub trait Source: RowReader {
 
     /// A position at which every earlier change is surely visible to a read that begins later.
     async fn start(&self) -> Result<Position, Fault>;
+
+    /// The border between two transactions that the user has named: a target that holds what lies
+    /// before it, and perhaps more, is brought up to date by what lies behind it.
+    async fn begin(&self, from: &StreamFrom) -> Result<Position, Fault>;
 
     /// The end of the binlog: surely behind every change that a finished read has seen.
     async fn end(&self) -> Result<Position, Fault>;
@@ -209,6 +213,12 @@ pub trait Target: RowReader {
 
     /// Records a new task.
     async fn create_task(&self, source_id: &str) -> Result<(), Fault>;
+
+    /// What was stored of the task's phases; `None` for a task of an older program, which has all.
+    async fn phases(&self) -> Result<Option<String>, Fault>;
+
+    /// Stores the task's phases.
+    async fn put_phases(&self, phases: &str) -> Result<(), Fault>;
 
     /// Stores the next phase; `from` must be the stored one.
     async fn set_phase(&self, from: Phase, to: Phase) -> Result<(), Fault>;

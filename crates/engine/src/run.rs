@@ -5,12 +5,12 @@ use crate::lane::{self, LaneOptions};
 use crate::load::Load;
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
-use crate::plan::plan;
+use crate::plan::{plan, plan_without_load};
 use crate::policy::{cancelled, retry};
 use crate::ports::{Catalog, Source, Target};
 use crate::progress::{Board, publish_forever};
 use crate::schema;
-use crate::state::{Checkpoint, ChoiceAction, StoredTask};
+use crate::state::{Checkpoint, ChoiceAction, StoredTask, TableStage, TableState};
 use crate::stream::{Role, Stream};
 use crate::verify::Verify;
 use crate::verify::report::VerifyReport;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wherry_model::task::{CutoverSpec, SchemaSpec, SelectSpec};
+use wherry_model::task::{CutoverSpec, Phases, SchemaSpec, SelectSpec};
 use wherry_model::{
     CheckItem, Class, Fault, Loss, Phase, Position, RuleChange, TableName, Verdict,
 };
@@ -229,7 +229,12 @@ impl Runner {
 
     /// Prechecks a new task, refuses a finished or foreign one, and claims it.
     async fn begin(&self, until: Until) -> Result<Option<Outcome>, Fault> {
+        let phases = self.options.selection.phases;
+        if until == Until::Cutover && !phases.is_whole() {
+            return Err(not_whole(phases));
+        }
         let stored = self.target.stored().await?;
+        self.check_same_phases(stored.as_ref()).await?;
         match &stored {
             None => self.check_new_task().await?,
             Some(task) if task.phase == Phase::Precheck => self.check_new_task().await?,
@@ -246,7 +251,29 @@ impl Runner {
             let source_id = self.source.identity().await?;
             self.target.create_task(&source_id).await?;
         }
+        if stored.is_none_or(|task| task.phase == Phase::Precheck) {
+            self.target.put_phases(&phases.to_string()).await?;
+        }
         Ok(None)
+    }
+
+    /// What was left out cannot be made up for later: a stream that has begun has passed the place
+    /// at which a load would have to begin.
+    async fn check_same_phases(&self, stored: Option<&StoredTask>) -> Result<(), Fault> {
+        if stored.is_none_or(|task| task.phase == Phase::Precheck) {
+            return Ok(());
+        }
+        let all = Phases::default().to_string();
+        let before = self.target.phases().await?.unwrap_or(all);
+        let now = self.options.selection.phases.to_string();
+        if before == now {
+            return Ok(());
+        }
+        Err(Fault::operator(
+            "RUN-006",
+            format!("the task began with the phases {before}, and is to go on with {now}"),
+        )
+        .hint("Give it the phases that it began with, or begin a new task with another name."))
     }
 
     async fn check_new_task(&self) -> Result<(), Fault> {
@@ -292,14 +319,21 @@ impl Runner {
             match task.phase {
                 Phase::Precheck => self.plan_phase(&task, cancel).await?,
                 Phase::Schema => self.schema_phase(&task, cancel).await?,
-                Phase::Load if until == Until::Schema => {
+                Phase::Load if until == Until::Schema || self.ends_with_schema() => {
                     return Ok(Outcome::Reached(Phase::Schema));
                 }
-                Phase::Load => self.load_phase(cancel).await?,
-                Phase::Stream if until < Until::Stream => return Ok(Outcome::Reached(Phase::Load)),
+                Phase::Load if self.loads() => self.load_phase(cancel).await?,
+                Phase::Load => self.change_phase(Phase::Load, Phase::Stream).await?,
+                Phase::Stream if until < Until::Stream && self.streams() => {
+                    return Ok(Outcome::Reached(Phase::Load));
+                }
                 Phase::Stream if until == Until::Cutover => {
                     let report = self.cutover().run(cancel).await?;
                     return Ok(Outcome::CutOver(Box::new(report)));
+                }
+                Phase::Stream if !self.streams() => {
+                    self.replay(&task, cancel).await?;
+                    return Ok(Outcome::Reached(Phase::Load));
                 }
                 Phase::Stream => {
                     self.board.phase(Phase::Stream.as_str());
@@ -311,15 +345,51 @@ impl Runner {
         }
     }
 
+    fn loads(&self) -> bool {
+        self.options.selection.phases.load
+    }
+
+    fn streams(&self) -> bool {
+        self.options.selection.phases.stream
+    }
+
+    fn ends_with_schema(&self) -> bool {
+        !self.loads() && !self.streams()
+    }
+
+    /// Behind a load without a stream: what changed while it ran, so that the rows are all of one
+    /// moment. Done once.
+    async fn replay(&self, task: &StoredTask, cancel: &CancellationToken) -> Result<(), Fault> {
+        let is_done = |state: &TableState| {
+            state.stopped.is_some() || (state.lane.is_none() && state.stage == TableStage::Complete)
+        };
+        if task.tables.iter().all(is_done) && task.has_passed_end() {
+            return Ok(());
+        }
+        self.board.phase(Phase::Stream.as_str());
+        let (_never_stops, stop_at) = watch::channel(None);
+        let stream = Stream {
+            only_to_end: true,
+            ..self.stream()
+        };
+        stream.run(stop_at, cancel).await.map(drop)
+    }
+
     /// Reads start and catalog and stores the plan. Repeated from its beginning after a crash.
     async fn plan_phase(&self, task: &StoredTask, cancel: &CancellationToken) -> Result<(), Fault> {
         self.board.phase("plan");
-        let plan = stoppable(cancel, plan(self.source.as_ref(), &self.options.selection))
-            .await?
-            .whole()?;
+        let (source, selection) = (self.source.as_ref(), &self.options.selection);
+        let plan = match self.loads() {
+            true => stoppable(cancel, plan(source, selection)).await?.whole()?,
+            false => stoppable(cancel, plan_without_load(source, selection)).await?,
+        };
         self.target
             .set_checkpoint(&Checkpoint::at(plan.start.clone()))
             .await?;
+        if !self.loads() {
+            // Up to here the plan knows every definition, and there is no load to wait for.
+            self.target.set_end(&plan.scanned_to).await?;
+        }
         let mut states = plan.states();
         self.target
             .adopt(&self.options.selection, &mut states)
@@ -337,8 +407,10 @@ impl Runner {
         }
         // Their defaults belong to the place of the plan, as columns do: what is made behind it takes
         // them from there.
-        for database in &plan.catalog.databases {
-            self.target.create_database(database).await?;
+        if selection.phases.schema {
+            for database in &plan.catalog.databases {
+                self.target.create_database(database).await?;
+            }
         }
         self.change_phase(Phase::Precheck, Phase::Schema).await
     }
@@ -349,10 +421,16 @@ impl Runner {
         cancel: &CancellationToken,
     ) -> Result<(), Fault> {
         self.board.phase(Phase::Schema.as_str());
-        let (target, defer) = (self.target.as_ref(), self.options.defer_indexes);
-        let create = schema::create_tables(target, &self.board, &task.tables, defer);
+        let phases = self.options.selection.phases;
+        let (target, board) = (self.target.as_ref(), &self.board);
+        let defer = self.options.defer_indexes && phases.load;
+        let create = schema::create_tables(target, board, &task.tables, defer);
         let refused = stoppable(cancel, create).await?;
-        schema::stop_refused(target, &self.board, &refused).await?;
+        schema::stop_refused(target, board, &refused).await?;
+        if !phases.load {
+            stoppable(cancel, schema::complete(target, board)).await?;
+            stoppable(cancel, self.objects().sync_if_possible()).await?;
+        }
         self.change_phase(Phase::Schema, Phase::Load).await
     }
 
@@ -401,6 +479,7 @@ impl Runner {
             selection: self.options.selection.clone(),
             worker_count: self.options.workers.max(1),
             objects: self.objects(),
+            only_to_end: false,
             role: Role::Main(LaneOptions {
                 job_count: self.options.readers.min(self.options.writers).max(1),
                 defer_indexes: self.options.defer_indexes,
@@ -465,6 +544,14 @@ fn cut_over() -> Fault {
         "the task is cut over; the target takes the writes now",
     )
     .hint("Nothing is left to do; to move data again, begin a new task with another name.")
+}
+
+fn not_whole(phases: Phases) -> Fault {
+    Fault::operator(
+        "CUT-013",
+        format!("a task with the phases {phases} alone does not bring every row, so nothing can take over from the source"),
+    )
+    .hint("Begin a new task with another name that loads too.")
 }
 
 fn no_task() -> Fault {

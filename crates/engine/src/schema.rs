@@ -12,6 +12,33 @@ use wherry_model::{Class, Fault, Position, Table, TableName};
 /// A table that the target refuses, with its reason.
 pub(crate) type RefusedTable<'t> = (&'t TableState, Fault);
 
+/// Without a load: what else belongs to the definitions of tables that are there and empty, or the
+/// target's own.
+///
+/// Safe to repeat.
+pub async fn complete(target: &dyn Target, board: &Board) -> Result<(), Fault> {
+    let Some(task) = target.stored().await? else {
+        return Ok(());
+    };
+    let waiting =
+        |state: &&TableState| state.stopped.is_none() && state.stage < TableStage::Complete;
+    for state in task.tables.iter().filter(waiting) {
+        let name = &state.table.name;
+        match target.add_foreign_keys(&state.table).await {
+            Ok(()) => set_stage(target, board, name, TableStage::Complete).await?,
+            Err(fault) if is_refusal(&fault) => {
+                stop_table(target, board, name, &fault, &state.start).await?;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    let Some(end) = task.end else {
+        return Ok(());
+    };
+    family::stop_rest(target, board, &end).await?;
+    prove(target, board, &end).await
+}
+
 /// Creates every planned table and returns those that the target refuses. Safe to repeat: a table that
 /// an earlier attempt made is made anew, empty.
 ///

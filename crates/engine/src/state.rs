@@ -16,6 +16,16 @@ pub struct StoredTask {
     pub tables: Vec<TableState>,
 }
 
+impl StoredTask {
+    /// True where the replay that makes the load whole is in.
+    pub fn has_passed_end(&self) -> bool {
+        match (&self.checkpoint, &self.end) {
+            (Some(checkpoint), Some(end)) => checkpoint.applied_to.reaches(end),
+            _ => false,
+        }
+    }
+}
+
 /// A stored place from which a restart is safe.
 ///
 /// `read_from` never passes the prepare of an XA transaction that is still open; everything up

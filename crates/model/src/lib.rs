@@ -17,6 +17,7 @@ pub mod online;
 pub mod operation;
 pub mod pattern;
 pub mod phase;
+pub mod phases;
 pub mod position;
 pub mod reason;
 pub mod row;
@@ -40,4 +41,6 @@ pub use position::Position;
 pub use row::{Row, RowBatch, RowWriter};
 pub use rule_change::RuleChange;
 pub use shape::{Leaves, RowScript, Shape};
-pub use table::{Adopted, Apart, Column, ColumnKind, Exactness, Family, Key, KeyPart, Table};
+pub use table::{
+    Adopted, Apart, Column, ColumnKind, Exactness, Family, Key, KeyPart, OwnRows, Table,
+};

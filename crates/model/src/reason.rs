@@ -4,6 +4,8 @@ use crate::name::TableName;
 use crate::names::NameMap;
 use crate::operation::Operations;
 use crate::select::{ConflictPolicy, SelectSpec};
+use crate::table::OwnRows;
+use crate::task::EngineRule;
 
 impl SelectSpec {
     /// Why this table moves; `None` where it does not.
@@ -28,6 +30,30 @@ impl SelectSpec {
         match rules.find_map(|rule| Some((rule.policy?, rule))) {
             Some((policy, rule)) => (policy, format!("select.databases `{}`", rule.database)),
             None => (self.policy, "select.policy".to_owned()),
+        }
+    }
+
+    /// What becomes of the rows of a table that the target has already, where it is used as it is;
+    /// `None` where the task makes the table.
+    pub fn adopts(&self, table: &TableName) -> Option<OwnRows> {
+        match self.policy_of(table) {
+            ConflictPolicy::Keep => Some(OwnRows::Kept),
+            ConflictPolicy::Replace => Some(OwnRows::Replaced),
+            ConflictPolicy::Fail if self.phases.uses_given_tables() => Some(OwnRows::Same),
+            ConflictPolicy::Fail => None,
+        }
+    }
+
+    /// The engine that the table gets where the task makes it, and why.
+    pub fn engine_by(&self, table: &TableName) -> (EngineRule, String) {
+        let mut rules = self.rules_of(table);
+        if let Some((engine, rule)) = rules.find_map(|rule| Some((rule.engine?, rule))) {
+            return (engine, format!("select.tables `{}`", rule.table));
+        }
+        let mut rules = self.rules_of_database(&table.database);
+        match rules.find_map(|rule| Some((rule.engine?, rule))) {
+            Some((engine, rule)) => (engine, format!("select.databases `{}`", rule.database)),
+            None => (self.engine, "schema.engine".to_owned()),
         }
     }
 
@@ -93,6 +119,7 @@ mod tests {
                 database: "shop_*".to_owned(),
                 policy: Some(ConflictPolicy::Keep),
                 operations: words(&["-view"]),
+                engine: Some(EngineRule::Keep),
             }],
             tables: vec![TableRule {
                 operations: words(&["-drop-table"]),
@@ -113,6 +140,10 @@ mod tests {
         assert_eq!(selected("crm.x"), "");
         let policy = |text: &str| select.policy_by(&name(text));
         let keep = "select.databases `shop_*`".to_owned();
+        let engine = |table: &str| select.engine_by(&TableName::parse(table).expect("a name"));
+        let of_database = "select.databases `shop_*`".to_owned();
+        assert_eq!(engine("shop_1.x"), (EngineRule::Keep, of_database));
+        assert_eq!(engine("crm.x").0, EngineRule::Innodb);
         assert_eq!(policy("shop_1.a"), (ConflictPolicy::Keep, keep));
         assert_eq!(policy("crm.log_1").1, "select.policy");
         let operations = |text: &str| select.operations_by(&name(text)).1;

@@ -10,8 +10,9 @@ use crate::object::{ObjectKind, SchemaObject};
 use crate::online::OnlineTables;
 use crate::operation::{Operation, Operations};
 use crate::pattern::{Pattern, TablePattern};
+use crate::phases::{Phases, StreamFrom};
 use crate::shape::{EtlSpec, FilterUpdates};
-use crate::task::RefusedDdl;
+use crate::task::{EngineRule, RefusedDdl};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -57,6 +58,12 @@ pub struct SelectSpec {
     pub online: OnlineTables,
     /// As `stream.refused_ddl` says.
     pub refused_ddl: RefusedDdl,
+    /// As `schema.engine` says, where no rule says it.
+    pub engine: EngineRule,
+    /// As `phases` says.
+    pub phases: Phases,
+    /// As `stream.from` says.
+    pub from: Option<StreamFrom>,
     /// Wherry's own databases in the target; no pattern means them.
     pub own_databases: Vec<String>,
     /// Everything above, ready for use from the first question on.
@@ -143,6 +150,9 @@ pub struct DatabaseRule {
     pub policy: Option<ConflictPolicy>,
     #[serde(default)]
     pub operations: Option<Operations>,
+    /// The engine of tables that Wherry makes.
+    #[serde(default)]
+    pub engine: Option<EngineRule>,
 }
 
 /// Written by hand, so that an unknown key is told as one.
@@ -268,6 +278,9 @@ pub struct TableRule {
     /// A script that changes its rows, behind the filter.
     #[serde(default)]
     pub etl: Option<EtlSpec>,
+    /// The engine that the table gets where Wherry makes it.
+    #[serde(default)]
+    pub engine: Option<EngineRule>,
 }
 
 impl TableRule {
@@ -282,6 +295,7 @@ impl TableRule {
             filter: None,
             filter_updates: None,
             etl: None,
+            engine: None,
         }
     }
 }
@@ -295,6 +309,8 @@ pub enum ConflictPolicy {
     Fail,
     /// The table is used as it is: the load keeps its rows, the stream overwrites them.
     Keep,
+    /// The table is used as it is: load and stream overwrite its rows.
+    Replace,
 }
 
 /// The patterns of a selection, compiled when the first question comes. The selection must not
@@ -692,6 +708,7 @@ mod tests {
                 database: "shop_*".to_owned(),
                 policy: keep,
                 operations: Operations::try_from(list(&["all", "-drop-table"])).ok(),
+                engine: None,
             }],
             tables: vec![
                 rule("shop_1.exact", fail, &["all", "-truncate-table"]),

@@ -38,9 +38,41 @@ pub struct Adopted {
     /// Indices into `Table::columns` of those that the target does not have. Their value is NULL
     /// in every row of this table, whichever side it was read from.
     pub left_out: Vec<usize>,
+    /// Whose rows stay.
+    #[serde(default, skip_serializing_if = "OwnRows::is_kept")]
+    pub rows: OwnRows,
     /// Set where the task made the table, and a statement of the source was left out since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apart: Option<Apart>,
+}
+
+/// What becomes of the rows that an adopted table held before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnRows {
+    /// The load leaves them, the stream overwrites them (policy `keep`).
+    #[default]
+    Kept,
+    /// Load and stream overwrite them; rows that the source does not have stay (policy `replace`).
+    Replaced,
+    /// They are, or become, those of the source: nothing else is to be there (policy `fail`).
+    Same,
+}
+
+impl OwnRows {
+    fn is_kept(&self) -> bool {
+        *self == OwnRows::Kept
+    }
+
+    /// True where a row of the source takes the place of every other one that it meets.
+    pub fn give_way(self) -> bool {
+        self != OwnRows::Kept
+    }
+
+    /// True where rows may be there that only the target has.
+    pub fn may_be_more(self) -> bool {
+        self != OwnRows::Same
+    }
 }
 
 /// What a table of this task may have other than the source's, since `operations` left out a
@@ -137,6 +169,12 @@ impl Table {
         self.adopted
             .as_ref()
             .is_some_and(|adopted| adopted.apart.is_none())
+    }
+
+    /// What becomes of the rows that the target had, where the table is its own.
+    pub fn own_rows(&self) -> Option<OwnRows> {
+        let adopted = self.adopted.as_ref()?;
+        adopted.apart.is_none().then_some(adopted.rows)
     }
 
     /// What the task's own table has other than the source's by the user's choice.

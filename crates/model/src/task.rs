@@ -8,6 +8,7 @@ use crate::name::TableName;
 use crate::object::{ObjectKind, ObjectName};
 use crate::online::OnlineDdlSpec;
 use crate::operation::Operation;
+pub use crate::phases::{Begin, Phases, StreamFrom};
 use crate::select::SelectFile;
 pub use crate::select::{
     Capitalization, ConflictPolicy, DatabaseRule, Mapping, MappingSpec, SelectSpec, TableRule,
@@ -32,6 +33,9 @@ pub struct TaskSpec {
     /// What moves.
     #[schemars(with = "SelectFile")]
     pub select: SelectSpec,
+    /// What the task does; all of it where this is left out.
+    #[serde(default)]
+    pub phases: Phases,
     #[serde(default)]
     pub load: LoadSpec,
     #[serde(default)]
@@ -156,6 +160,8 @@ pub struct StreamSpec {
     /// Connections that apply changes in the target.
     #[schemars(range(min = 1, max = 64))]
     pub workers: usize,
+    /// Where the stream begins, in a task without a load.
+    pub from: Option<StreamFrom>,
     /// What becomes of the tables of online-DDL tools.
     pub online_ddl: OnlineDdlSpec,
     /// What becomes of a table whose definition change the target refuses.
@@ -177,6 +183,7 @@ impl Default for StreamSpec {
     fn default() -> StreamSpec {
         StreamSpec {
             workers: 4,
+            from: None,
             online_ddl: OnlineDdlSpec::default(),
             refused_ddl: RefusedDdl::default(),
         }
@@ -217,6 +224,7 @@ impl SchemaSpec {
             .is_some_and(|operation| !self.selection.carries_in(operation, &object.database));
         skipped
             || by_kind
+            || !self.selection.phases.schema
             || self.leave_out.iter().any(|text| {
                 TableName::parse(text).is_some_and(|name| {
                     name.database == object.database && name.table == object.name

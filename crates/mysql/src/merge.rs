@@ -72,9 +72,9 @@ fn alone(table: &Table, definition: &Definition, selection: &SelectSpec) -> Resu
             "Drop these foreign keys at the source, or leave the table out with select.exclude.",
         );
     }
-    if selection.policy_of(name) == ConflictPolicy::Keep {
+    if selection.policy_of(name) != ConflictPolicy::Fail {
         return cannot(
-            "its policy is `keep`",
+            "its policy is not `fail`",
             "Leave the policy at `fail`: a merged table must begin empty.",
         );
     }

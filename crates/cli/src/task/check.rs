@@ -64,7 +64,8 @@ pub fn problems_as_failure<T>(
 
 fn flag_of(key: &str) -> &'static str {
     match key.split('.').collect::<Vec<_>>().as_slice() {
-        [.., "operations"] | ["stream", "online_ddl", ..] => "the task file",
+        [.., "operations"] | ["stream", "online_ddl" | "from", ..] => "the task file",
+        ["phases"] => "--phases",
         ["source", "url"] => "--source",
         ["target", "url"] => "--target",
         ["source", "tls", ..] => "--source-tls and its companions",
@@ -92,6 +93,7 @@ fn is_given(key: &str, args: &TaskArgs) -> bool {
         "--target" => args.target.target_url.is_some(),
         "--databases" => args.databases.is_some(),
         "--policy" => args.policy.is_some(),
+        "--phases" => args.phases.is_some(),
         "--readers" => args.tuning.readers.is_some(),
         "--writers" => args.tuning.writers.is_some(),
         "--workers" => args.tuning.workers.is_some(),
@@ -112,6 +114,7 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     shape::check(spec)?;
     mapping::check(spec)?;
     operations::check(spec)?;
+    phases::check(spec)?;
     if source == target {
         return Err(Problem::new(
             "CLI-015",
@@ -220,6 +223,7 @@ fn check_state_database(spec: &TaskSpec) -> Result<(), Problem> {
 
 mod mapping;
 mod operations;
+mod phases;
 mod select;
 pub(super) mod shape;
 

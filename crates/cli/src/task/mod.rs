@@ -13,8 +13,8 @@ use std::path::Path;
 use wherry_model::Fault;
 use wherry_model::online::OnlineTables;
 use wherry_model::task::{
-    CutoverSpec, EndpointSpec, LimitSpec, LoadSpec, SchemaSpec, SecretSpec, SecretUrl, SelectSpec,
-    StateSpec, StreamSpec, TaskSpec, TlsSpec,
+    CutoverSpec, EndpointSpec, LimitSpec, LoadSpec, Phases, SchemaSpec, SecretSpec, SecretUrl,
+    SelectSpec, StateSpec, StreamSpec, TaskSpec, TlsSpec,
 };
 
 /// A checked task.
@@ -39,6 +39,9 @@ impl Task {
         let state = &spec.state.database;
         spec.select.own_databases = vec![state.clone(), format!("{state}_shadow")];
         spec.select.refused_ddl = spec.stream.refused_ddl;
+        spec.select.phases = spec.phases;
+        spec.select.from = spec.stream.from.clone();
+        spec.select.engine = spec.schema.engine;
         spec.schema.follow(&spec.select);
         let name = match &spec.task {
             Some(name) => name.clone(),
@@ -61,6 +64,7 @@ impl Task {
             source: endpoint(String::new()),
             target: endpoint(required(&args.target.target_url, "--target")?),
             select: SelectSpec::default(),
+            phases: Phases::default(),
             load: LoadSpec::default(),
             stream: StreamSpec::default(),
             schema: SchemaSpec::default(),
@@ -114,6 +118,7 @@ fn from_flags(args: &TaskArgs) -> Result<TaskSpec, Failure> {
             databases: databases?,
             ..SelectSpec::default()
         },
+        phases: Phases::default(),
         load: LoadSpec::default(),
         stream: StreamSpec::default(),
         schema: SchemaSpec::default(),
@@ -147,6 +152,7 @@ fn apply_flags(spec: &mut TaskSpec, args: &TaskArgs, stop: &StopArgs) {
     replace(&mut spec.task, args.task.clone().map(Some));
     replace(&mut spec.select.databases, args.databases.clone());
     replace(&mut spec.select.policy, args.policy);
+    replace(&mut spec.phases, args.phases);
     apply_source(&mut spec.source, &args.source);
     apply_target(&mut spec.target, &args.target);
     apply_tuning(spec, &args.tuning);

@@ -17,6 +17,13 @@ pub async fn resync(
     selection: &SelectSpec,
     names: &[TableName],
 ) -> Result<Vec<TableName>, Fault> {
+    if !selection.phases.load {
+        return Err(Fault::input(
+            "LAN-014",
+            "the task does not load, so no table of it is loaded anew",
+        )
+        .hint("Load these tables by a task of its own that has the phase load."));
+    }
     let stored = target.stored().await?;
     chosen(stored.as_ref(), selection, names)?;
     target.claim().await?;

@@ -8,7 +8,7 @@ use crate::load::Load;
 use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::plan::{Plan, plan};
-use crate::policy::retry;
+use crate::policy::{retry, stop_table};
 use crate::ports::{Source, Target};
 use crate::progress::Board;
 use crate::state::{Checkpoint, LaneMark, StoredTask, TableStage, TableState};
@@ -101,16 +101,38 @@ impl Work {
                 .collect();
             if let Some(paused) = waiting.iter().find(|state| from_of(state).is_some()) {
                 self.open_paused(paused).await?;
+            } else if !waiting.is_empty() && !self.selection.phases.load {
+                self.stop_unloaded(&waiting).await?;
             } else if !waiting.is_empty() {
                 if let Some(gone) = self.open(&task, waiting).await? {
                     return Ok(LaneEnd::Gone(gone));
                 }
-            } else if self.asked_for_added.swap(true, Ordering::SeqCst) {
+            } else if !self.selection.phases.load
+                || self.asked_for_added.swap(true, Ordering::SeqCst)
+            {
                 return Ok(LaneEnd::Idle);
             } else {
                 return self.added().await;
             }
         }
+    }
+
+    /// A task without a load has no rows for tables that would have to be loaded anew.
+    async fn stop_unloaded(&self, waiting: &[TableState]) -> Result<(), Fault> {
+        for state in waiting {
+            let name = &state.table.name;
+            let reason = state.lane.as_ref().map_or("", |mark| &mark.reason);
+            let fault = Fault::operator(
+                "LAN-014",
+                format!(
+                    "table {name} would have to be loaded, and the task does not load: {reason}"
+                ),
+            )
+            .hint("Move it by a task of its own that loads, or begin a new task behind this place.")
+            .table(name);
+            stop_table(self.main.as_ref(), &self.board, name, &fault, &state.start).await?;
+        }
+        Ok(())
     }
 
     fn lane_board(&self) -> Arc<Board> {
@@ -266,6 +288,7 @@ impl Work {
             worker_count: self.worker_count,
             objects: self.objects.clone(),
             role: Role::Lane(self.main_at.clone()),
+            only_to_end: false,
         };
         Box::pin(async move {
             let (_stays, stop_at) = watch::channel(Some(place));

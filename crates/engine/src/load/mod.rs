@@ -299,7 +299,7 @@ impl Load {
             }
             return Ok(());
         }
-        for database in databases {
+        for database in databases.iter().filter(|_| self.selection.phases.schema) {
             self.target.create_database(database).await?;
         }
         for name in moves.databases().chain(fresh.moved.databases()) {

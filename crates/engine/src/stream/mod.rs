@@ -43,6 +43,8 @@ pub struct Stream {
     pub worker_count: usize,
     pub objects: ObjectSync,
     pub role: Role,
+    /// Ends where everything up to the end of replay is in and no table is loaded beside.
+    pub only_to_end: bool,
 }
 
 /// Which tables a stream follows.
@@ -138,6 +140,8 @@ struct Session<'a> {
     mode: ApplyMode,
     /// Up to here apply is idempotent.
     idempotent_to: Position,
+    /// Everything up to there is in.
+    at_end: bool,
     /// Up to here every definition change is in the stored column lists already.
     defined_to: Position,
     /// The transaction of a large group whose last part has not come yet.
@@ -197,6 +201,7 @@ impl<'a> Session<'a> {
             lane_joins: false,
             mode: ApplyMode::Idempotent,
             idempotent_to,
+            at_end: false,
             defined_to,
             open: None,
             checkpoint_at: Instant::now(),
@@ -215,7 +220,7 @@ impl<'a> Session<'a> {
     ) -> Result<Left, Fault> {
         loop {
             self.show_place();
-            if self.open.is_none() && self.stop_reached(&stop_at) {
+            if self.open.is_none() && (self.stop_reached(&stop_at) || self.has_replayed()) {
                 self.store_passed().await?;
                 return Ok(Left::Stopped(self.stored));
             }
@@ -254,8 +259,8 @@ impl<'a> Session<'a> {
                 return Ok(Left::AtEnd);
             }
             self.store_passed_sometimes().await?;
-            let settled = self.mode == ApplyMode::Idempotent && self.open.is_none();
-            if settled && self.passed.applied_to.reaches(&self.idempotent_to) {
+            let before = !self.at_end && self.open.is_none();
+            if before && self.passed.applied_to.reaches(&self.idempotent_to) {
                 self.reach_end().await?;
             }
         }
@@ -297,6 +302,11 @@ impl<'a> Session<'a> {
             (drops_database_of(ddl, name) || ddl.tables.contains(name))
                 && !state.start.reaches(&ddl.end)
         }))
+    }
+
+    fn has_replayed(&self) -> bool {
+        let beside = self.lanes.as_ref().is_some_and(|lanes| lanes.is_busy());
+        self.stream.only_to_end && self.at_end && !beside
     }
 
     fn stop_reached(&self, stop_at: &watch::Receiver<Option<Position>>) -> bool {
@@ -542,9 +552,15 @@ impl<'a> Session<'a> {
         if self.lanes.is_some() {
             self.complete_tables().await?;
         }
-        self.mode = ApplyMode::Strict;
+        self.at_end = true;
+        let mut what = "every change is now checked";
+        if self.stream.selection.phases.is_whole() {
+            self.mode = ApplyMode::Strict;
+        } else {
+            what = "rows that never change are not in the target, so changes are not checked";
+        }
         self.stream.board.message(format!(
-            "replay reached its end at {}; every change is now checked",
+            "replay reached its end at {}; {what}",
             self.idempotent_to
         ));
         Ok(())

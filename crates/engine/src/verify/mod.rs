@@ -22,7 +22,7 @@ use crate::state::{StoredTask, TableState};
 use report::{TableReport, VerifyReport};
 use std::sync::Arc;
 use std::time::Duration;
-use wherry_model::task::SelectSpec;
+use wherry_model::task::{Phases, SelectSpec};
 use wherry_model::{Fault, Phase, Position, Table, TableName};
 
 pub use watch::{ChangedKeys, changed_keys};
@@ -126,11 +126,12 @@ impl Verify {
     }
 
     pub(super) async fn ready_task(&self) -> Result<StoredTask, Fault> {
+        let phases = self.selection.phases;
+        if !phases.is_whole() {
+            return Err(not_whole(phases));
+        }
         let task = self.target.stored().await?.ok_or_else(not_loaded)?;
-        let passed = match (&task.checkpoint, &task.end) {
-            (Some(checkpoint), Some(end)) => checkpoint.applied_to.reaches(end),
-            _ => false,
-        };
+        let passed = task.has_passed_end();
         if task.phase < Phase::Stream || !passed {
             return Err(not_loaded());
         }
@@ -230,6 +231,14 @@ fn leads(task: &StoredTask, state: &TableState) -> bool {
 
 fn live(task: &StoredTask) -> impl Iterator<Item = &TableState> {
     task.tables.iter().filter(|state| state.is_followed())
+}
+
+fn not_whole(phases: Phases) -> Fault {
+    Fault::operator(
+        "VER-003",
+        format!("a task with the phases {phases} alone does not bring every row, so there is nothing to compare"),
+    )
+    .hint("Compare by a task that loads too.")
 }
 
 fn not_loaded() -> Fault {

@@ -1,7 +1,7 @@
 //! What a verification found, and what it really compared.
 
 use crate::ports::SchemaDifference;
-use wherry_model::{Row, Table, TableName};
+use wherry_model::{OwnRows, Row, Table, TableName};
 
 #[derive(Debug, Default)]
 pub struct VerifyReport {
@@ -95,10 +95,12 @@ impl TableReport {
         is_in_source: bool,
         is_in_target: bool,
     ) -> bool {
+        let own = table.own_rows();
+        let has_more = own.is_some_and(OwnRows::may_be_more) || table.may_hold_more();
         let (is_explained, count) = match (is_in_source, is_in_target) {
             (true, false) => (table.may_miss_rows(), &mut self.missing),
-            (false, true) => (table.is_kept() || table.may_hold_more(), &mut self.kept),
-            (true, true) if table.is_kept() => (true, &mut self.kept),
+            (false, true) => (has_more, &mut self.kept),
+            (true, true) if own == Some(OwnRows::Kept) => (true, &mut self.kept),
             (true, true) => (table.may_differ(), &mut self.different),
             (false, false) => return false,
         };

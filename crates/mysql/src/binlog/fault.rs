@@ -246,3 +246,73 @@ pub(super) fn scan_ended(position: &Position, to: &Position) -> Fault {
     )
     .hint("Try again; if it repeats, check that this is the same source.")
 }
+
+const BEGIN_ELSEWHERE: &str = "Begin at a place that the source has (`stream.from`), with a target that holds the rows as of then, or let the task load (`phases`).";
+
+pub(super) fn no_such_place(position: &Position, range: &str) -> Fault {
+    Fault::operator(
+        "BIN-031",
+        format!("the source's binlog does not hold {position}, where the stream is to begin; it holds {range}"),
+    )
+    .hint(BEGIN_ELSEWHERE)
+}
+
+pub(super) fn within_a_transaction(position: &Position) -> Fault {
+    Fault::operator(
+        "BIN-031",
+        format!("{position}, where the stream is to begin, is no border between two transactions"),
+    )
+    .hint("Give a position that a server or a dump has told: `SHOW BINARY LOG STATUS`, `SHOW MASTER STATUS`, `mysqldump --source-data`.")
+}
+
+pub(super) fn no_gtids(error: super::gtid::GtidError, form: &str) -> Fault {
+    Fault::operator(
+        "BIN-032",
+        format!("the GTIDs of stream.from cannot be read: {error}"),
+    )
+    .hint(form)
+}
+
+pub(super) fn without_gtids() -> Fault {
+    Fault::operator(
+        "BIN-032",
+        "the source's transactions have no GTIDs (`gtid_mode` is not ON)",
+    )
+    .hint("Give stream.from a position or a timestamp.")
+}
+
+pub(super) fn gtids_not_held(unknown: &str) -> Fault {
+    Fault::operator(
+        "BIN-032",
+        format!("the source does not hold these transactions of stream.from: {unknown}"),
+    )
+    .hint("Check that the GTIDs are those of this source.")
+}
+
+pub(super) fn gtids_gone(range: &str) -> Fault {
+    Fault::operator(
+        "BIN-032",
+        format!("the source has purged transactions that the GTIDs of stream.from do not name; its binlog holds {range}"),
+    )
+    .hint(BEGIN_ELSEWHERE)
+}
+
+pub(super) fn before_the_binlog(range: &str, oldest: u64) -> Fault {
+    Fault::operator(
+        "BIN-033",
+        format!("the timestamp of stream.from does not lie behind the beginning of the source's binlog, which holds {range} and was begun {oldest} s after 1970 (UTC)"),
+    )
+    .hint(BEGIN_ELSEWHERE)
+}
+
+pub(super) fn in_the_future() -> Fault {
+    Fault::operator(
+        "BIN-033",
+        "the timestamp of stream.from lies in the source's future",
+    )
+    .hint("Check its time zone, and the source's clock.")
+}
+
+pub(super) fn unchecked_begin(reason: String) -> Fault {
+    Fault::bug("BIN-034", reason)
+}

@@ -358,6 +358,11 @@ impl MariaPosition {
             .is_some_and(|last| gtid.sequence <= last.sequence)
     }
 
+    /// True when no domain of `other` is further.
+    pub fn contains_all(&self, other: &MariaPosition) -> bool {
+        other.domains.values().all(|gtid| self.contains(*gtid))
+    }
+
     /// Reads the body of a `Gtid_list` event. The event lists every server of a domain, the
     /// last one written being the domain's last; the list is in that order.
     pub fn decode_list(bytes: &[u8]) -> Result<MariaPosition, GtidError> {

@@ -9,6 +9,7 @@ mod decimal;
 pub mod decode;
 pub mod event;
 mod fault;
+mod from;
 pub mod gtid;
 pub mod identity;
 pub mod json;
@@ -24,6 +25,7 @@ pub mod stream;
 pub mod table_map;
 mod temporal;
 
+pub use from::begin;
 pub use position::{end, start};
 pub use scan::ddl_between;
 pub use stream::{MysqlStream, StreamOptions};

@@ -164,14 +164,16 @@ async fn has_other_binlog_writer(session: &mut Session) -> bool {
 }
 
 #[derive(Debug, Default)]
-struct FileHead {
-    gtids: Option<GtidState>,
+pub(super) struct FileHead {
+    pub(super) gtids: Option<GtidState>,
     /// Of MariaDB's first checkpoint event.
-    checkpoint_file: Option<String>,
+    pub(super) checkpoint_file: Option<String>,
+    /// When the file was begun, in seconds since 1970.
+    pub(super) begun_at: u32,
 }
 
 /// Reads the first events of a file: those before the first transaction.
-async fn read_head(endpoint: &Endpoint, file: &str) -> Result<FileHead, Fault> {
+pub(super) async fn read_head(endpoint: &Endpoint, file: &str) -> Result<FileHead, Fault> {
     let session = Session::connect(endpoint, SessionKind::Control).await?;
     let maria = session.version().is_mariadb();
     let request = DumpRequest {
@@ -189,7 +191,10 @@ async fn read_head(endpoint: &Endpoint, file: &str) -> Result<FileHead, Fault> {
     while let Some(bytes) = connection.next_event().await? {
         let raw = place.take(&bytes).map_err(unreadable)?;
         match place.parse(&raw).map_err(unreadable)? {
-            Event::Format(format) => place.set_format(format),
+            Event::Format(format) => {
+                place.set_format(format);
+                head.begun_at = raw.header.timestamp;
+            }
             Event::Rotate { file: next, .. } if next != file => break,
             Event::PreviousGtids(set) => {
                 head.gtids = Some(GtidState::MySql(set));

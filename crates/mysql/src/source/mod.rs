@@ -28,7 +28,7 @@ use wherry_engine::pipe::RowSender;
 use wherry_engine::ports::{Catalog, ChangeStream, ExactSnapshot, RowReader, Source};
 use wherry_engine::state::{Checkpoint, KeyRange};
 use wherry_model::select::is_system_database;
-use wherry_model::task::{SelectSpec, TableRule};
+use wherry_model::task::{SelectSpec, StreamFrom, TableRule};
 use wherry_model::{
     Account, AccountChoice, CheckItem, Ddl, Fault, ObjectName, Position, Row, SchemaObject, Table,
     TableName, Verdict,
@@ -183,6 +183,10 @@ impl Source for MysqlSource {
 
     async fn start(&self) -> Result<Position, Fault> {
         binlog::start(&self.endpoint).await
+    }
+
+    async fn begin(&self, from: &StreamFrom) -> Result<Position, Fault> {
+        binlog::begin(&self.endpoint, from).await
     }
 
     async fn end(&self) -> Result<Position, Fault> {

@@ -60,6 +60,7 @@ pub(super) async fn run(
     }
     items.push(replica(&mut session, &settings).await);
     items.push(prepared_xa(&mut session).await?);
+    items.extend(phases(endpoint, selection).await);
 
     let selected = existing_databases(&mut session, &meant, &mut items).await?;
     if !selected.is_empty() {
@@ -77,6 +78,26 @@ pub(super) async fn run(
     }
     session.close().await;
     Ok(items)
+}
+
+/// What the task leaves out of its work asks of the source.
+async fn phases(endpoint: &Endpoint, selection: &SelectSpec) -> Vec<CheckItem> {
+    let mut items = Vec::new();
+    if !selection.phases.stream && selection.phases.load {
+        items.push(CheckItem::warn(
+            "source-rests",
+            "the task ends behind its load: what is written to the source after that does not move",
+            "Let the source rest until the target takes its place, or let the task stream (`phases`).",
+        ));
+    }
+    if let Some(from) = &selection.from {
+        const ID: &str = "source-stream-from";
+        items.push(match binlog::begin(endpoint, from).await {
+            Ok(place) => CheckItem::pass(ID, format!("the stream begins at {place} ({from})")),
+            Err(fault) => failed(ID, &fault),
+        });
+    }
+    items
 }
 
 /// What a managed service says about itself.

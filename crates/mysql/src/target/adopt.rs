@@ -7,8 +7,8 @@ use super::Inner;
 use crate::catalog::{Scope, digits_in_parentheses, survey};
 use crate::session::{Session, SessionError, SessionKind};
 use wherry_engine::state::TableState;
-use wherry_model::task::{ConflictPolicy, SelectSpec};
-use wherry_model::{Adopted, Column, ColumnKind, Fault, Key, Table, TableName};
+use wherry_model::task::SelectSpec;
+use wherry_model::{Adopted, Column, ColumnKind, Fault, Key, OwnRows, Table, TableName};
 
 /// How a table of the target suits the source's.
 pub(super) struct Fit {
@@ -29,13 +29,16 @@ impl Inner {
         let mut session = self.own_session(SessionKind::Control).await?;
         for state in states {
             let name = &state.table.name;
-            if selection.policy_of(name) != ConflictPolicy::Keep {
+            let Some(rows) = selection.adopts(name) else {
                 continue;
-            }
+            };
             if self.stored_table(name).await?.is_some_and(|it| it.made) {
                 continue;
             }
-            let Some(fit) = fit_in(&mut session, &state.table).await? else {
+            let Some(fit) = fit_in(&mut session, &state.table, rows).await? else {
+                if selection.phases.uses_given_tables() {
+                    return Err(unusable(name, &[NOT_THERE.to_owned()]));
+                }
                 continue;
             };
             if !fit.problems.is_empty() {
@@ -49,7 +52,11 @@ impl Inner {
 }
 
 /// Compares a table with the target's own; `None` where the target has none.
-pub(super) async fn fit_in(session: &mut Session, table: &Table) -> Result<Option<Fit>, Fault> {
+pub(super) async fn fit_in(
+    session: &mut Session,
+    table: &Table,
+    rows: OwnRows,
+) -> Result<Option<Fit>, Fault> {
     let name = table.target_name();
     let mut found = survey(session, Scope::Tables(std::slice::from_ref(name))).await?;
     if let Some(fault) = found.refused.pop() {
@@ -62,7 +69,7 @@ pub(super) async fn fit_in(session: &mut Session, table: &Table) -> Result<Optio
     let Some(own) = found.tables.pop() else {
         return Ok(None);
     };
-    let mut fit = fit(table, &own);
+    let mut fit = fit(table, &own, rows);
     let alone = required_alone(session, table).await?;
     fit.problems.extend(alone.iter().map(only_in_target));
     if has_triggers(session, name).await? {
@@ -181,7 +188,7 @@ fn is_same(one: &Column, other: &Column) -> bool {
     plain(one) == plain(other)
 }
 
-fn fit(source: &Table, own: &Table) -> Fit {
+fn fit(source: &Table, own: &Table, rows: OwnRows) -> Fit {
     let mut fit = Fit {
         adopted: Adopted::default(),
         notes: Vec::new(),
@@ -222,6 +229,11 @@ fn fit(source: &Table, own: &Table) -> Fit {
         .filter(|column| column_of(source, &column.name).is_none());
     fit.notes
         .extend(added.map(|column| format!("column `{}` is only in the target", column.name)));
+    fit.adopted.rows = rows;
+    if rows.give_way() {
+        fit.problems.extend(other_unique_keys(source, own));
+        return fit;
+    }
     let stricter = own.keys.iter().filter(|key| {
         key.unique
             && !source
@@ -236,6 +248,32 @@ fn fit(source: &Table, own: &Table) -> Fit {
         )
     }));
     fit
+}
+
+/// A row gives way to one of the source that has its unique value. That is right only where the
+/// source has the same unique keys: with more of them two rows of the source could stand in each
+/// other's way. What holds a row up is looked up by whole columns.
+fn other_unique_keys(source: &Table, own: &Table) -> Vec<String> {
+    let is_written = |key: &Key| key.parts.iter().all(|part| source.is_written(part.column));
+    let lost = source.keys.iter().filter(|key| {
+        let has = |other: &Key| same_key(source, key, own, other);
+        key.unique && is_written(key) && !own.keys.iter().any(has)
+    });
+    let mut problems: Vec<String> = lost
+        .map(|key| format!("it does not have the unique key `{}`", key.name))
+        .collect();
+    for key in own.keys.iter().filter(|key| key.unique) {
+        let has = |other: &Key| same_key(source, other, own, key);
+        if key.parts.iter().any(|part| part.prefix.is_some()) {
+            problems.push(format!(
+                "its unique key `{}` covers beginnings of values alone",
+                key.name
+            ));
+        } else if !source.keys.iter().any(has) {
+            problems.push(format!("unique key `{}` is only in the target", key.name));
+        }
+    }
+    problems
 }
 
 /// Rows are found by the source's identity, whose index both sides are read by.
@@ -422,6 +460,10 @@ async fn has_triggers(session: &mut Session, name: &TableName) -> Result<bool, F
     Ok(!rows.is_empty())
 }
 
+/// Why a task without a schema cannot use a table.
+pub(super) const NOT_THERE: &str =
+    "it is missing, and the task makes no tables (`phases` without `schema`)";
+
 fn unusable(name: &TableName, problems: &[String]) -> Fault {
     Fault::operator(
         "TGT-050",
@@ -430,7 +472,7 @@ fn unusable(name: &TableName, problems: &[String]) -> Fault {
             problems.join("; ")
         ),
     )
-    .hint("Change the table in the target, or drop it there and let Wherry make it.")
+    .hint("Change or make the table in the target, or let Wherry make it: drop it there, and give the task the phase schema.")
     .table(name)
 }
 
@@ -484,7 +526,7 @@ mod tests {
     }
 
     fn check(source: Vec<Column>, own: Vec<Column>, left_out: &[usize], problems: &[&str]) {
-        let fit = fit(&table(source), &table(own));
+        let fit = fit(&table(source), &table(own), OwnRows::Kept);
         assert_eq!(fit.adopted.left_out, left_out);
         assert_eq!(fit.problems, problems);
     }

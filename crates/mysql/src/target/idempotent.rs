@@ -5,6 +5,7 @@
 use super::fault;
 use super::statement::{delete_keys, insert_or_find, insert_rows, key_of, select_holders};
 use super::writer::{Piece, Sent, WriteFault, Writer};
+use crate::flavour::ServerVersion;
 use crate::literal::push_key_condition;
 use crate::reader::push_select_list;
 use std::collections::HashSet;
@@ -131,7 +132,11 @@ impl Writer<'_> {
     }
 
     /// Keys of rows that hold unique values of these rows, each once.
-    async fn holders(&mut self, table: &Table, rows: &[&Row]) -> Result<Vec<Row>, WriteFault> {
+    pub(super) async fn holders(
+        &mut self,
+        table: &Table,
+        rows: &[&Row],
+    ) -> Result<Vec<Row>, WriteFault> {
         let list = self.identity_list(table)?;
         let mut holders = Vec::new();
         let mut seen = HashSet::new();
@@ -146,16 +151,8 @@ impl Writer<'_> {
     }
 
     fn identity_list(&self, table: &Table) -> Result<String, WriteFault> {
-        let identity = table
-            .identity()
-            .ok_or_else(|| unexplained_conflict(table))?;
-        let columns = identity
-            .parts
-            .iter()
-            .map(|part| &table.columns[part.column]);
-        let mut list = Vec::new();
-        push_select_list(&mut list, columns, self.session.version());
-        Ok(String::from_utf8_lossy(&list).into_owned())
+        let list = identity_list(table, self.session.version());
+        Ok(list.ok_or_else(|| unexplained_conflict(table))?)
     }
 
     async fn ask(&mut self, table: &Table, sql: Vec<u8>) -> Result<Vec<Row>, WriteFault> {
@@ -185,6 +182,15 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+/// The columns of the identity, as they are selected; `None` without one.
+pub(super) fn identity_list(table: &Table, version: &ServerVersion) -> Option<String> {
+    let parts = table.identity()?.parts.iter();
+    let columns = parts.map(|part| &table.columns[part.column]);
+    let mut list = Vec::new();
+    push_select_list(&mut list, columns, version);
+    Some(String::from_utf8_lossy(&list).into_owned())
 }
 
 fn unexplained_conflict(table: &Table) -> Fault {

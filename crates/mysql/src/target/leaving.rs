@@ -10,6 +10,7 @@ use super::fault;
 use super::idempotent::insert_pieces;
 use super::statement::{key_of, update_by_key};
 use super::writer::{Sent, WriteFault, Writer};
+use wherry_engine::ports::ApplyMode;
 use wherry_engine::state::TableState;
 use wherry_model::{Change, ChangeKind, Fault, Loss, Operation, Row, Table, TableName};
 
@@ -109,8 +110,8 @@ impl Writer<'_> {
                     for row in &pieces[index].rows {
                         match table.may_hold_more() {
                             true => {
-                                self.overwrite(table, &identity_of(table, row)?, row)
-                                    .await?
+                                let key = identity_of(table, row)?;
+                                self.overwrite(table, &key, row, ApplyMode::Strict).await?
                             }
                             false => self.put_exact(table, row).await?,
                         }
@@ -146,8 +147,8 @@ impl Writer<'_> {
         if kind == "update found no row" || !table.may_hold_more() {
             self.diverged(table, kind, &old).await?;
         }
-        self.overwrite(table, &identity_of(table, after)?, after)
-            .await
+        let key = identity_of(table, after)?;
+        self.overwrite(table, &key, after, ApplyMode::Strict).await
     }
 
     async fn delete_leaving(&mut self, table: &Table, before: &Row) -> Result<(), WriteFault> {

@@ -77,7 +77,7 @@ use wherry_engine::ports::{
 use wherry_engine::state::{
     Checkpoint, Choice, Chunk, KeyRange, Owed, StoredTask, TableStage, TableState,
 };
-use wherry_model::task::{EngineRule, SchemaSpec, SelectSpec};
+use wherry_model::task::{SchemaSpec, SelectSpec};
 use wherry_model::{
     Account, Change, CheckItem, Ddl, Fault, Loss, Phase, Position, Row, RuleChange, SchemaObject,
     Table, TableName,
@@ -105,8 +105,8 @@ pub struct TargetOptions {
     pub writers: usize,
     /// Of the source: which flavour rules its definitions need.
     pub source_version: ServerVersion,
-    /// The engine of the tables that are made.
-    pub engine: EngineRule,
+    /// What moves, and how tables are made.
+    pub select: SelectSpec,
 }
 
 /// Writes to one server for one task. Cheap to clone; sessions are opened when needed.
@@ -138,7 +138,7 @@ struct Shared {
     reader: TableReader,
     activity: Arc<Activity>,
     source_version: ServerVersion,
-    engine: EngineRule,
+    select: SelectSpec,
     /// Known since the claim or the first question.
     version: tokio::sync::Mutex<Option<ServerVersion>>,
     /// 0 until the task is claimed.
@@ -174,7 +174,7 @@ impl MysqlTarget {
             reads,
             activity,
             source_version: options.source_version,
-            engine: options.engine,
+            select: options.select,
             version: tokio::sync::Mutex::new(None),
             epoch: AtomicU64::new(0),
             fenced: AtomicBool::new(false),
@@ -232,7 +232,13 @@ impl Inner {
 
     /// How definitions of the source become the target's.
     async fn flavours(&self) -> Result<Flavours, Fault> {
-        Ok(Flavours::new(self.source_dialect(), self.dialect().await?).engine(self.engine))
+        Ok(Flavours::new(self.source_dialect(), self.dialect().await?))
+    }
+
+    /// As `flavours`, with the engine that this table of the source is to have.
+    async fn flavours_of(&self, table: &TableName) -> Result<Flavours, Fault> {
+        let engine = self.select.engine_by(table).0;
+        Ok(self.flavours().await?.engine(engine))
     }
 
     /// A session of its own, for work that changes session variables.
@@ -326,6 +332,14 @@ impl Target for MysqlTarget {
 
     async fn create_task(&self, source_id: &str) -> Result<(), Fault> {
         self.inner.create_task(source_id).await
+    }
+
+    async fn phases(&self) -> Result<Option<String>, Fault> {
+        self.inner.phases().await
+    }
+
+    async fn put_phases(&self, phases: &str) -> Result<(), Fault> {
+        self.inner.put_phases(phases).await
     }
 
     async fn set_phase(&self, from: Phase, to: Phase) -> Result<(), Fault> {

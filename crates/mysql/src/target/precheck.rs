@@ -3,7 +3,7 @@
 //! Owns the items `target-*`. Tries privileges by using them and leaves nothing behind.
 
 use super::Inner;
-use super::adopt::fit_in;
+use super::adopt::{NOT_THERE, fit_in};
 use super::fault;
 use super::precheck_names;
 use super::schema::holds_rows;
@@ -55,6 +55,7 @@ impl Inner {
         items.extend(privileges);
         items.push(self.check_empty(&mut session, selection, tables).await?);
         items.extend(self.check_adopted(&mut session, selection, tables).await?);
+        items.extend(check_unloaded(selection, tables));
         items.push(check_names(&mut session, tables).await?);
         let names = self.names.map().await?;
         let source = self.source_dialect();
@@ -149,7 +150,8 @@ impl Inner {
         const ID: &str = "target-empty";
         let mut foreign = Vec::new();
         for table in tables {
-            if selection.policy_of(&table.name) == ConflictPolicy::Keep {
+            let is_to_hold_rows = !selection.phases.load && !selection.phases.schema;
+            if selection.policy_of(&table.name) != ConflictPolicy::Fail || is_to_hold_rows {
                 continue;
             }
             if holds_rows(session, table.target_name()).await? && !self.is_made(&table.name).await?
@@ -167,7 +169,7 @@ impl Inner {
                 foreign.len(),
                 shown(&foreign)
             ),
-            "Empty or drop these tables in the target, or give them the policy `keep`.",
+            "Empty or drop these tables in the target, or give them the policy `keep` or `replace`.",
         ))
     }
 
@@ -179,17 +181,22 @@ impl Inner {
         tables: &[Table],
     ) -> Result<Vec<CheckItem>, Fault> {
         const ID: &str = "target-tables";
-        const FIX: &str =
-            "Change these tables in the target, or drop them there and let Wherry make them.";
+        const FIX: &str = "Change or make these tables in the target, or let Wherry make them: drop them there, and give the task the phase schema.";
         let mut problems = Vec::new();
         let mut notes = Vec::new();
         let mut used = 0;
         for table in tables {
             let name = &table.name;
-            if selection.policy_of(name) != ConflictPolicy::Keep || self.is_made(name).await? {
+            let Some(rows) = selection.adopts(name) else {
+                continue;
+            };
+            if self.is_made(name).await? {
                 continue;
             }
-            let Some(fit) = fit_in(session, table).await? else {
+            let Some(fit) = fit_in(session, table, rows).await? else {
+                if selection.phases.uses_given_tables() {
+                    problems.push(format!("{name}: {NOT_THERE}"));
+                }
                 continue;
             };
             used += 1;
@@ -237,6 +244,26 @@ fn check_version(session: &Session) -> CheckItem {
         format!("{} is older than {major}.{minor}", version.text),
         "Use a newer server as the target.",
     )
+}
+
+/// Changes of such a table are only right on top of all its rows.
+fn check_unloaded(selection: &SelectSpec, tables: &[Table]) -> Option<CheckItem> {
+    if selection.phases.load || !selection.phases.schema {
+        return None;
+    }
+    let exact = tables.iter().filter(|table| table.is_exact());
+    let exact: Vec<String> = exact.map(|table| table.name.to_string()).collect();
+    if exact.is_empty() {
+        return None;
+    }
+    Some(CheckItem::fail(
+        "target-unloaded",
+        format!(
+            "the task does not load, and these have no key, or are tied by cascades that the source does not log: {}",
+            shown(&exact)
+        ),
+        "Let the task load (`phases`), or leave these tables out (`select.exclude`).",
+    ))
 }
 
 /// Only where a table has JSON.

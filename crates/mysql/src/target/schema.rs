@@ -376,7 +376,7 @@ impl Inner {
         text: &str,
         name: &TableName,
     ) -> Result<(String, Vec<AppliedRule>), Fault> {
-        rules::apply(text, name, self.flavours().await?)
+        rules::apply(text, name, self.flavours_of(name).await?)
             .map_err(|refusal| Fault::from(refusal).table(name))
     }
 

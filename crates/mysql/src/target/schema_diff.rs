@@ -13,13 +13,16 @@ use crate::ddl::rules::{self, Flavours};
 use crate::session::{Session, SessionError, SessionKind};
 use std::collections::HashSet;
 use wherry_engine::ports::{DatabaseDefinition, SchemaDifference};
-use wherry_model::{Fault, RuleChange, Table, TableName};
+use wherry_model::{Fault, OwnRows, RuleChange, Table, TableName};
 
 /// Rule of what `wherry skip` and `wherry replace` have left otherwise than the source has it.
 const CHOICE: &str = "choice";
 
 /// Rule of what the key `operations` has left out.
 const OPERATIONS: &str = "operations";
+
+/// Rule of databases that a task without a schema has found in the target.
+const GIVEN: &str = "phases";
 
 impl Inner {
     /// Compares definitions of the source with those in the target.
@@ -76,7 +79,7 @@ impl Inner {
             let missing = "table is missing in the target".to_owned();
             return Ok(vec![difference(missing, false, None)]);
         };
-        let mut flavours = self.flavours().await?;
+        let mut flavours = self.flavours_of(name).await?;
         let stored = self.stored_table(name).await?;
         if stored.as_ref().is_some_and(|stored| {
             stored.dialect == Dialect::Target && stored.state.table.definition == table.definition
@@ -87,7 +90,11 @@ impl Inner {
         let wanted = self.text_for_target(table, flavours.from).await?;
         let differences = rules::diff(&wanted, &text, there, flavours)
             .map_err(|refusal| Fault::from(refusal).table(name))?;
-        let mut keep = table.is_kept().then_some("keep");
+        let mut keep = table.own_rows().map(|rows| match rows {
+            OwnRows::Kept => "keep",
+            OwnRows::Replaced => "replace",
+            OwnRows::Same => GIVEN,
+        });
         if table.apart().is_some_and(|apart| apart.definition) {
             keep = Some(OPERATIONS);
         } else if left_out && let Some(stored) = &stored {
@@ -113,7 +120,8 @@ impl Inner {
         };
         let table = &stored.state.table;
         let wanted = self.text_for_target(table, from).await?;
-        let flavours = Flavours::new(from, to).engine(self.engine);
+        let engine = self.select.engine_by(&table.name).0;
+        let flavours = Flavours::new(from, to).engine(engine);
         let differences = rules::diff(&wanted, text, table.target_name(), flavours)
             .map_err(|refusal| Fault::from(refusal).table(&table.name))?;
         Ok(differences.iter().all(|found| found.rule.is_some()))
@@ -151,7 +159,7 @@ impl Inner {
                             "has the collation {} in the target, not {}",
                             there.collation, wanted.collation
                         ),
-                        None,
+                        self.select.phases.uses_given_tables().then_some(GIVEN),
                     ),
                     Some(_) => {}
                 }

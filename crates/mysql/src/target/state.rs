@@ -7,6 +7,7 @@ mod choice;
 mod database;
 mod lane;
 mod left;
+mod phases;
 mod rules;
 
 use super::transaction::Guard;
@@ -617,6 +618,7 @@ fn definitions_beside() -> Vec<(&'static str, String)> {
         rules::definition(),
         account_definition(),
         left::definition(),
+        phases::definition(),
     ]);
     all
 }

@@ -123,6 +123,17 @@ impl Inner {
         self.write_state(&[sql]).await.map(drop)
     }
 
+    pub(super) async fn phases(&self) -> Result<Option<String>, Fault> {
+        let rows = self.read_if_there(&self.state.select_phases()).await?;
+        Ok(rows.and_then(|rows| rows.text(0, 0).map(str::to_owned)))
+    }
+
+    pub(super) async fn put_phases(&self, phases: &str) -> Result<(), Fault> {
+        self.write_state(&[self.state.put_phases(phases)])
+            .await
+            .map(drop)
+    }
+
     pub(super) async fn set_phase(&self, from: Phase, to: Phase) -> Result<(), Fault> {
         if !from.may_become(to) {
             return Err(fault::state_moved("phases go forward one at a time"));

@@ -14,7 +14,7 @@ use crate::session::{Session, SessionError, SessionKind};
 use std::collections::{BTreeMap, BTreeSet};
 use wherry_engine::ports::{Catalog, DatabaseDefinition};
 use wherry_model::name::quote;
-use wherry_model::task::{ConflictPolicy, EngineRule, SelectSpec};
+use wherry_model::task::{EngineRule, SelectSpec};
 use wherry_model::{CheckItem, Fault, RuleChange, TableName};
 
 /// The name under which each definition is tried.
@@ -46,13 +46,16 @@ impl Inner {
         let mut refused = Vec::new();
         let mut carried = Vec::new();
         let flavours = self.flavours().await?;
-        Self::check_databases(&catalog.databases, flavours, &mut changes, &mut refused);
+        if selection.phases.schema {
+            Self::check_databases(&catalog.databases, flavours, &mut changes, &mut refused);
+        }
         let names = self.names.map().await?;
         for table in &catalog.tables {
             let name = &table.name;
-            if selection.policy_of(name) != ConflictPolicy::Fail {
+            if selection.adopts(name).is_some() {
                 continue;
             }
+            let flavours = flavours.engine(selection.engine_by(name).0);
             match rules::apply(&table.definition, name, flavours) {
                 Ok((text, applied)) => {
                     note_changes(&mut changes, name, &applied);
@@ -77,7 +80,7 @@ impl Inner {
         }
         let mut items = Vec::new();
         items.extend(check_constraint_names(&carried, flavours.to.mariadb));
-        let engines = self.check_engines(session, &carried).await?;
+        let engines = self.check_engines(session, selection, &carried).await?;
         let has_engines = engines.is_none();
         items.extend(engines);
         if may_write && has_engines {
@@ -173,9 +176,11 @@ impl Inner {
     async fn check_engines(
         &self,
         session: &mut Session,
+        selection: &SelectSpec,
         carried: &[Carried],
     ) -> Result<Option<CheckItem>, Fault> {
-        if self.engine == EngineRule::Innodb {
+        let is_usual = |table: &Carried| selection.engine_by(&table.name).0 == EngineRule::Innodb;
+        if carried.iter().all(is_usual) {
             return Ok(None);
         }
         let rows = session

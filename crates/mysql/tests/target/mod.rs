@@ -16,7 +16,7 @@ use std::time::Duration;
 use wherry_engine::pipe::{Budget, RowReceiver, row_pipe};
 use wherry_engine::ports::{Catalog, Target};
 use wherry_engine::state::{Checkpoint, TableStage, TableState};
-use wherry_model::task::{EngineRule, SelectSpec};
+use wherry_model::task::SelectSpec;
 use wherry_model::{Change, ChangeKind, Position, Row, RowBatch, Table, TableName};
 use wherry_mysql::ServerVersion;
 use wherry_mysql::catalog::read_table;
@@ -62,7 +62,7 @@ async fn unclaimed(server: &Server) -> MysqlTarget {
         workers: 2,
         writers: 2,
         source_version: version(server).await,
-        engine: EngineRule::default(),
+        select: SelectSpec::default(),
     };
     let select = SelectSpec {
         databases: vec!["d".to_owned()],

@@ -40,7 +40,7 @@ fn named(server: &Server, version: ServerVersion) -> MysqlTarget {
         workers: 2,
         writers: 2,
         source_version: version,
-        engine: EngineRule::default(),
+        select: SelectSpec::default(),
     };
     let names = Arc::new(Names::new(&selection(), endpoint(server)));
     MysqlTarget::with_names(endpoint(server), options, names)

@@ -3,7 +3,7 @@
 use super::*;
 use wherry_engine::ports::DatabaseDefinition;
 use wherry_model::CheckItem;
-use wherry_model::task::SelectSpec;
+use wherry_model::task::{EngineRule, SelectSpec};
 
 fn selection() -> SelectSpec {
     SelectSpec {
@@ -115,7 +115,10 @@ async fn an_engine_that_the_target_lacks_fails_the_precheck() {
         workers: 2,
         writers: 2,
         source_version: version(&server).await,
-        engine: EngineRule::XEngine,
+        select: SelectSpec {
+            engine: EngineRule::XEngine,
+            ..selection()
+        },
     };
     let target = MysqlTarget::new(endpoint(&server), options);
     let end = "\n) ENGINE=InnoDB";

@@ -39,7 +39,7 @@ pub(super) fn apply(rules: &mut Rules, definition: &mut Definition) -> Result<()
     match rules.flavours.engine {
         EngineRule::Keep if replaced => Err(refused(
             NO_TRANSACTIONS,
-            format!("engine {engine} has no transactions, and `schema.engine` is `keep`"),
+            format!("engine {engine} has no transactions, and the rule for it is `keep`"),
         )),
         EngineRule::Innodb if replaced => become_engine(rules, definition, "InnoDB"),
         EngineRule::XEngine if engine != X_ENGINE && (replaced || engine == "INNODB") => {
