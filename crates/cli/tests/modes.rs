@@ -51,8 +51,9 @@ const TABLES: &str = "CREATE DATABASE shop DEFAULT CHARACTER SET utf8mb4 COLLATE
      CREATE TABLE calm (id INT PRIMARY KEY, v INT);
      INSERT INTO item VALUES (1, 1, 'one'), (2, 2, 'two'), (3, 3, 'three'), (4, 4, 'four'); INSERT INTO calm VALUES (1, 1)";
 
-/// What comes behind the place where streams begin: unique values change hands, and keys too.
-const PAST: &str = "UPDATE shop.item SET u = 20 WHERE id = 2; UPDATE shop.item SET u = 2 WHERE id = 1;
+/// What comes behind the place where streams begin: a row that nothing brings again, then unique values
+/// change hands, and keys too.
+const PAST: &str = "INSERT INTO shop.calm VALUES (9, 9); UPDATE shop.item SET u = 20 WHERE id = 2; UPDATE shop.item SET u = 2 WHERE id = 1;
      UPDATE shop.item SET u = 1 WHERE id = 2; DELETE FROM shop.item WHERE id = 3; INSERT INTO shop.item VALUES (5, 3, 'five');
      UPDATE shop.item SET id = 6 WHERE id = 4; INSERT INTO shop.item VALUES (4, 40, 'new four')";
 
@@ -138,7 +139,7 @@ async fn from_the_past(flavour: Flavour) {
     stream_into(&source, &target, 3, "into0", &position).await;
     // What the target has otherwise than the source is found, whoever wrote it.
     target
-        .sql("UPDATE into2.calm SET v = 2; INSERT INTO into2.calm VALUES (2, 2)")
+        .sql("UPDATE into2.calm SET v = 2 WHERE id = 1; INSERT INTO into2.calm VALUES (2, 2)")
         .await
         .expect("damage");
     let wherry = streaming(&source, &target, "wherry2", &moment)
@@ -150,7 +151,7 @@ async fn from_the_past(flavour: Flavour) {
     running.stop();
     wherry.finish(&["cutover"]).expect_code(4);
     target
-        .sql("UPDATE into2.calm SET v = 1; DELETE FROM into2.calm WHERE id = 2")
+        .sql("UPDATE into2.calm SET v = 1 WHERE id = 1; DELETE FROM into2.calm WHERE id = 2")
         .await
         .expect("mended");
     wherry.finish(&["cutover"]).expect_code(0);
