@@ -55,7 +55,7 @@ impl Inner {
             if selection.adopts(name).is_some() {
                 continue;
             }
-            let flavours = flavours.engine(selection.engine_by(name).0);
+            let flavours = flavours.engine(self.select.engine_by(name).0);
             match rules::apply(&table.definition, name, flavours) {
                 Ok((text, applied)) => {
                     note_changes(&mut changes, name, &applied);
@@ -80,7 +80,7 @@ impl Inner {
         }
         let mut items = Vec::new();
         items.extend(check_constraint_names(&carried, flavours.to.mariadb));
-        let engines = self.check_engines(session, selection, &carried).await?;
+        let engines = self.check_engines(session, &carried).await?;
         let has_engines = engines.is_none();
         items.extend(engines);
         if may_write && has_engines {
@@ -176,10 +176,9 @@ impl Inner {
     async fn check_engines(
         &self,
         session: &mut Session,
-        selection: &SelectSpec,
         carried: &[Carried],
     ) -> Result<Option<CheckItem>, Fault> {
-        let is_usual = |table: &Carried| selection.engine_by(&table.name).0 == EngineRule::Innodb;
+        let is_usual = |table: &Carried| self.select.engine_by(&table.name).0 == EngineRule::Innodb;
         if carried.iter().all(is_usual) {
             return Ok(None);
         }
