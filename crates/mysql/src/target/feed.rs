@@ -39,10 +39,8 @@ impl<'a> RowFeed<'a> {
     pub(super) fn new(table: &Table, rows: &'a mut RowReceiver) -> RowFeed<'a> {
         RowFeed {
             rows,
-            written: table
-                .columns
-                .iter()
-                .map(|column| !column.generated)
+            written: (0..table.columns.len())
+                .map(|column| table.is_written(column))
                 .collect(),
             documents: table
                 .written_columns()
@@ -157,7 +155,7 @@ impl LoadFeed for RowFeed<'_> {
 mod tests {
     use super::*;
     use wherry_engine::pipe::{Budget, row_pipe};
-    use wherry_model::{Column, Exactness, Row, TableName};
+    use wherry_model::{Column, Exactness, Row, Shape, TableName};
 
     fn table(generated: &[bool]) -> Table {
         let column = |(index, &generated): (usize, &bool)| Column {
@@ -219,15 +217,18 @@ mod tests {
     }
 
     async fn lines(generated: &[bool], rows: &[Row]) -> (Vec<u8>, u64, usize) {
-        let (sender, mut receiver) = row_pipe(&Budget::new(256 << 20));
+        let (sender, receiver) = row_pipe(&Budget::new(256 << 20));
         let mut batch = RowBatch::default();
         for row in rows {
             batch.push_encoded(row.encoded());
         }
         assert!(sender.send(batch).await);
         drop(sender);
-        let table = table(generated);
-        let mut feed = RowFeed::new(&table, &mut receiver);
+        lines_of(&table(generated), receiver).await
+    }
+
+    async fn lines_of(table: &Table, mut receiver: RowReceiver) -> (Vec<u8>, u64, usize) {
+        let mut feed = RowFeed::new(table, &mut receiver);
         let (mut all, mut largest) = (Vec::new(), 0);
         loop {
             let mut out = Vec::new();
@@ -249,6 +250,24 @@ mod tests {
         let (text, count, _) = lines(&[true, false, false], &rows).await;
         assert_eq!(text, b"a\\tb\\nc\\\\N\0\t\\N\n\t2\n");
         assert_eq!(count, 2);
+    }
+
+    /// The statement does not name them, so that one more field would move all others.
+    #[tokio::test]
+    async fn columns_that_stay_behind_are_no_fields() {
+        let (sender, receiver) = row_pipe(&Budget::new(256 << 20));
+        let mut batch = RowBatch::default();
+        let row = Row::from_values([Some(b"1".as_slice()), None, Some(b"3")]);
+        batch.push_encoded(row.encoded());
+        assert!(sender.send(batch).await);
+        drop(sender);
+        let mut table = table(&[false, false, false]);
+        table.shape = Some(Box::new(Shape {
+            left_out: vec![1],
+            ..Shape::default()
+        }));
+        let (text, count, _) = lines_of(&table, receiver).await;
+        assert_eq!((text.as_slice(), count), (b"1\t3\n".as_slice(), 1));
     }
 
     #[tokio::test]
