@@ -12,8 +12,8 @@ use crate::wire;
 use draft::{Draft, TableEntry, quoted};
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use wherry_model::Fault;
 use wherry_model::pattern::{Pattern, PatternError};
+use wherry_model::{Additional, Fault};
 
 /// Kinds of statements that DTS names, and their words in a task file.
 const OPERATIONS: [(&str, &str); 7] = [
@@ -235,12 +235,14 @@ impl Import {
             };
             let operations = own.of_table(parent);
             let columns = self.columns(place, parent, name, &full, fields);
+            let add = self.added(place, fields);
             let filter = self.filter(place, fields);
-            if operations.is_some() || columns.is_some() || filter.is_some() {
+            if operations.is_some() || columns.is_some() || filter.is_some() || !add.is_empty() {
                 self.draft.tables.push(TableEntry {
                     table: full,
                     operations,
                     columns,
+                    add,
                     filter,
                 });
             }
@@ -272,6 +274,51 @@ impl Import {
         None
     }
 
+    /// Columns that only the target has: those with a value.
+    fn added(&mut self, place: &str, fields: &Map<String, Value>) -> Vec<Additional> {
+        let Some(Value::Object(columns)) = fields.get("column") else {
+            return Vec::new();
+        };
+        let mut added = Vec::new();
+        for (key, fields) in columns {
+            let place = format!("{place}.column.{key}");
+            let Value::Object(fields) = fields else {
+                continue;
+            };
+            if !fields.contains_key("value") {
+                continue;
+            }
+            let (Some(column_type), Some(value)) = (text(fields, "type"), text(fields, "value"))
+            else {
+                self.leave(
+                    &place,
+                    "it is an additional column, and the list does not tell its type and value: write it under `add`",
+                );
+                continue;
+            };
+            let column = Additional {
+                name: renamed(key, fields).unwrap_or(key).to_owned(),
+                column_type: column_type.to_owned(),
+                value: value.to_owned(),
+            };
+            let mistake = column.type_mistake();
+            let mistake = mistake.or_else(|| {
+                wire::value_mistake(value).map(|fault| format!("{fault} ({})", fault.code))
+            });
+            match mistake {
+                Some(why) => {
+                    self.leave(
+                        &place,
+                        &format!("an additional column is not carried: {why}"),
+                    );
+                }
+                None => added.push(column),
+            }
+            self.rest(&place, fields, &["name", "type", "value"]);
+        }
+        added
+    }
+
     fn columns(
         &mut self,
         place: &str,
@@ -292,10 +339,6 @@ impl Import {
                 continue;
             };
             if fields.contains_key("value") {
-                self.leave(
-                    &place,
-                    "it is an additional column, and these are not part of this version",
-                );
                 continue;
             }
             let Some(column) = self.pattern(&place, key, fields) else {
@@ -310,7 +353,8 @@ impl Import {
             }
             self.rest(&place, fields, &["name", "patternType"]);
         }
-        if is_all(fields) {
+        let only_added = moving.is_empty() && all_plain && !columns.is_empty();
+        if is_all(fields) || only_added {
             return None;
         }
         if !all_plain || moving.is_empty() {

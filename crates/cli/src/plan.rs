@@ -10,7 +10,7 @@ use serde_json::json;
 use wherry_engine::ports::Catalog;
 use wherry_model::task::{ConflictPolicy, EngineRule, EtlErrors, SelectSpec};
 use wherry_model::{
-    Fault, NameMap, ObjectKind, Operation, Operations, SchemaObject, Table, TableName,
+    Additional, Fault, NameMap, ObjectKind, Operation, Operations, SchemaObject, Table, TableName,
 };
 
 /// What was found at the source, with the names of the target.
@@ -32,6 +32,9 @@ struct PlannedTable {
     columns: Vec<PlannedColumn>,
     /// Columns that do not move.
     without: Vec<String>,
+    /// Columns that only the target has.
+    added: Vec<Additional>,
+    added_by: Option<String>,
     /// The condition under which its rows move.
     filter: Option<String>,
     /// `pre-image` where updates are judged by the row before them alone.
@@ -148,16 +151,19 @@ fn planned(table: &Table, select: &SelectSpec, names: &NameMap) -> PlannedTable 
     };
     let (engine, engine_by) = engine_of(table, select);
     let stays = |column: &&wherry_model::Column| names.leaves_out(name, &column.name);
-    let moving = table.columns.iter().filter(|column| !stays(column));
-    let staying = table.columns.iter().filter(stays);
+    let columns = table.source_columns().iter();
+    let (staying, moving): (Vec<_>, Vec<_>) = columns.partition(stays);
+    let added = table.added().to_vec();
     PlannedTable {
         source: plain(name),
         target: plain(table.target_name()),
         selected_by: select.selected_by(name).unwrap_or_default(),
         named_by: names.named_by(name),
         merged: table.is_merged(),
-        columns: moving.map(column).collect(),
-        without: staying.map(|column| column.name.clone()).collect(),
+        columns: moving.into_iter().map(column).collect(),
+        without: staying.iter().map(|column| column.name.clone()).collect(),
+        added_by: select.added_by(name).filter(|_| !added.is_empty()),
+        added,
         filter: table.filter().map(str::to_owned),
         filter_updates: table.leaves().entering.then_some("pre-image"),
         script: table.script().map(|script| script.text.clone()),
@@ -237,6 +243,13 @@ fn table_text(table: &PlannedTable) -> String {
     lines.push(format!("    columns: {}", columns.join(", ")));
     if !table.without.is_empty() {
         lines.push(format!("    without: {}", table.without.join(", ")));
+    }
+    if let Some(rule) = &table.added_by {
+        let added = table.added.iter();
+        let added: Vec<String> = added
+            .map(|it| format!("{} {} = {}", it.name, it.column_type, it.value))
+            .collect();
+        lines.push(format!("    added: {} ({rule})", added.join("; ")));
     }
     if let Some(filter) = &table.filter {
         let updates = table.filter_updates.map(|image| format!(" ({image})"));

@@ -69,6 +69,15 @@ fn text(report: &Report) -> String {
     for table in report.tables.iter().filter(|table| explained(table) > 0) {
         lines.push(explained_text(table));
     }
+    for table in &report.tables {
+        if !table.not_compared.is_empty() {
+            lines.push(format!(
+                "  {}: not compared, since their values depend on the time: {}",
+                table.table,
+                table.not_compared.join(", ")
+            ));
+        }
+    }
     push_rows(&mut lines, &report.mismatches, report.mismatch_count);
     push_rows(&mut lines, &report.unsettled, report.unsettled_count);
     for left in &report.left {
@@ -150,6 +159,17 @@ fn verdict(report: &Report) -> String {
             explained_by(report)
         );
     }
+    let timed: u64 = report
+        .tables
+        .iter()
+        .map(|table| table.not_compared.len() as u64)
+        .sum();
+    if is_clean(report) && timed > 0 {
+        return format!(
+            "equal but for {} that cannot be compared",
+            number(timed, "additional column", "additional columns")
+        );
+    }
     if is_clean(report) {
         return "equal: every row compared is the same on both sides".to_owned();
     }
@@ -201,6 +221,7 @@ mod tests {
                 missing: 0,
                 different: 0,
                 apart: false,
+                not_compared: Vec::new(),
             }],
             seconds: 2,
             ..Report::default()
@@ -248,6 +269,18 @@ mod tests {
                 "3 rows that `operations` or `filter_updates` left as the target had them"
             )
         );
+    }
+
+    #[test]
+    fn columns_that_were_not_compared_are_told() {
+        let mut report = clean();
+        report.tables[0].not_compared = vec!["imported".to_owned()];
+        let text = text(&report);
+        assert!(
+            text.contains("`s`.`a`: not compared, since their values depend on the time: imported")
+        );
+        assert!(text.ends_with("equal but for 1 additional column that cannot be compared"));
+        assert!(is_clean(&report));
     }
 
     #[test]

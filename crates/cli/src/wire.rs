@@ -95,6 +95,8 @@ pub struct ReportTable {
     pub different: u64,
     /// `kept`, `missing` and `different` count what `operations` or `filter_updates` leaves out.
     pub apart: bool,
+    /// Columns whose values depend on the time.
+    pub not_compared: Vec<String>,
 }
 
 /// One row by its key.
@@ -207,6 +209,11 @@ pub fn filter_mistake(filter: &str) -> Option<Fault> {
 /// Why no table could have this script; asks no server.
 pub fn script_mistake(script: &str) -> Option<Fault> {
     wherry_mysql::script::check_form(script).err()
+}
+
+/// Why no table could have this value in an additional column; asks no server.
+pub fn value_mistake(value: &str) -> Option<Fault> {
+    wherry_mysql::additional::check_form(value).err()
 }
 
 /// What is there at the source and how it is called in the target; writes nothing.
@@ -406,6 +413,7 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
             missing: table.missing,
             different: table.different,
             apart: table.apart,
+            not_compared: table.timed.clone(),
         });
     }
     for difference in &report.schema {

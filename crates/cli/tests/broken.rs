@@ -114,6 +114,43 @@ const CASES: &[(&str, &str, Text)] = &[
         Select("@tables: [{table: shop.a, etl: {script: 'e_drop()', errors: ignore}}]"),
     ),
     (
+        "ADD-001",
+        "it is empty or too long",
+        Select("@tables: [{table: shop.a, add: [{name: '', type: INT, value: '1'}]}]"),
+    ),
+    (
+        "ADD-001",
+        "another one has it",
+        Select(
+            "@tables: [{table: shop.a, add: [{name: x, type: INT, value: '1'}, {name: X, type: INT, value: '1'}]}]",
+        ),
+    ),
+    (
+        "ADD-002",
+        "`primary` cannot be said of it",
+        Select("@tables: [{table: shop.a, add: [{name: x, type: INT PRIMARY KEY, value: '1'}]}]"),
+    ),
+    (
+        "ADD-002",
+        "no type",
+        Select("@tables: [{table: shop.a, add: [{name: x, type: JSON, value: '1'}]}]"),
+    ),
+    (
+        "ETL-008",
+        "line 1, character 5",
+        Select("@tables: [{table: shop.a, add: [{name: x, type: INT, value: '1 + __TBL__'}]}]"),
+    ),
+    (
+        "CLI-005",
+        "missing key `value`",
+        Select("@tables: [{table: shop.a, add: [{name: x, type: INT}]}]"),
+    ),
+    (
+        "CLI-003",
+        "unknown key `default`",
+        Select("@tables: [{table: shop.a, add: [{name: x, type: INT, value: '1', default: 1}]}]"),
+    ),
+    (
         "TRF-010",
         "no `filter` beside it",
         Select("@tables: [{table: shop.a, filter_updates: both-images}]"),

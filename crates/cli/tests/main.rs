@@ -4,6 +4,7 @@
 //! no code with Wherry.
 
 mod accounts;
+mod additional;
 mod attributes;
 mod broken;
 mod changes;

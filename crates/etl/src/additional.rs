@@ -74,6 +74,18 @@ impl Expression {
         !depends_on_time(&self.value)
     }
 
+    /// True where the value depends on the place in the log.
+    pub fn knows_position(&self) -> bool {
+        any(&self.value, &|code| matches!(code, Code::Position))
+    }
+
+    /// Indices of the columns that the value is made of.
+    pub fn columns(&self) -> Vec<usize> {
+        let mut columns = Vec::new();
+        gather(&self.value, &mut columns);
+        columns
+    }
+
     /// Refuses a value that depends on the time, for a column by which rows are found.
     pub fn check_key(&self, column: &Column) -> Result<(), ScriptError> {
         match self.is_row_function() {
@@ -91,9 +103,23 @@ impl Expression {
 }
 
 fn depends_on_time(expression: &Expr) -> bool {
-    let own = matches!(
-        expression.code,
-        Code::CommitTime | Code::Now { .. } | Code::Position
-    );
-    own || expression.inner().into_iter().any(depends_on_time)
+    any(expression, &|code| {
+        matches!(code, Code::CommitTime | Code::Now { .. } | Code::Position)
+    })
+}
+
+fn any(expression: &Expr, is_it: &dyn Fn(&Code) -> bool) -> bool {
+    let inner = expression.inner();
+    is_it(&expression.code) || inner.into_iter().any(|inner| any(inner, is_it))
+}
+
+fn gather(expression: &Expr, columns: &mut Vec<usize>) {
+    match &expression.code {
+        Code::Column { column, .. } => columns.push(*column),
+        Code::IsNull { column, .. } => columns.extend(column.iter().map(|(column, _)| *column)),
+        _ => {}
+    }
+    for inner in expression.inner() {
+        gather(inner, columns);
+    }
 }

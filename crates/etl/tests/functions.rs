@@ -346,6 +346,20 @@ fn an_additional_column_gets_its_value() {
     ] {
         assert_eq!(push(text, &shard).unwrap_err().code, code, "{text}");
     }
+    let known = |text: &str| {
+        let expression = Expression::compile(&table(), text, &shard).unwrap();
+        let columns = expression.columns().into_iter();
+        let names: Vec<String> = columns
+            .map(|index| table().columns[index].name.clone())
+            .collect();
+        (names.join(","), expression.knows_position())
+    };
+    assert_eq!(known("__TB__"), (String::new(), false));
+    assert_eq!(
+        known("(op_is_null(`name`) ? cast_long_to_string(`id`) : 'x')"),
+        ("name,id".to_owned(), false)
+    );
+    assert_eq!(known("op_add('x', __SCN__)"), (String::new(), true));
     let time = Expression::compile(&table(), "dt_now()", &seen).unwrap();
     assert_eq!(time.check_key(&seen).unwrap_err().code, "ETL-017");
 }

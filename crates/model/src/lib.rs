@@ -5,6 +5,7 @@
 //! produces and consumes these types.
 
 pub mod account;
+pub mod additional;
 pub mod change;
 pub mod check;
 pub mod double;
@@ -28,6 +29,7 @@ pub mod table;
 pub mod task;
 
 pub use account::{Account, AccountChoice};
+pub use additional::Additional;
 pub use change::{Change, ChangeKind, Ddl, DdlKind};
 pub use check::{CheckItem, Verdict};
 pub use fault::{Class, Fault, Scope};

@@ -4,6 +4,7 @@
 //! source, and which columns move at all. Everything outside the SQL for the target's own tables
 //! speaks of source names.
 
+use crate::additional::Additional;
 use crate::name::TableName;
 use crate::operation::Operation;
 use crate::pattern::{Pattern, PatternError, TablePattern, Template};
@@ -435,6 +436,12 @@ impl NameMap {
         }
     }
 
+    /// Columns that only the target has of this table.
+    pub fn added(&self, table: &TableName) -> Vec<Additional> {
+        let rule = self.shaping_rule(table);
+        rule.and_then(|rule| rule.add).unwrap_or_default()
+    }
+
     /// True where the same of a table moves under both names.
     pub fn shapes_alike(&self, one: &TableName, other: &TableName) -> bool {
         if self.leaves_of(one) != self.leaves_of(other) {
@@ -529,6 +536,8 @@ impl NameMap {
     /// have them.
     pub fn apply(&self, table: &mut Table) {
         let target = self.table(&table.name);
+        // Those of another rule, or of this one, since a table is asked for again and again.
+        table.columns.truncate(table.source_columns().len());
         for column in &mut table.columns {
             let target = self.column(&table.name, &column.name);
             column.in_target = (target != column.name).then_some(target);
@@ -545,6 +554,9 @@ impl NameMap {
         if let Some(shape) = &table.shape {
             let moves = |part: &crate::KeyPart| !shape.left_out.contains(&part.column);
             table.keys.retain(|key| key.parts.iter().all(moves));
+            table
+                .columns
+                .extend(shape.added.iter().map(Additional::column));
         }
     }
 }

@@ -57,6 +57,13 @@ impl SelectSpec {
         }
     }
 
+    /// Which rule gives the table its additional columns.
+    pub fn added_by(&self, table: &TableName) -> Option<String> {
+        let mut rules = self.rules_of(table);
+        let rule = rules.find(|rule| rule.add.is_some())?;
+        Some(format!("select.tables `{}`", rule.table))
+    }
+
     /// What is carried of the table's operations, and why.
     pub fn operations_by(&self, table: &TableName) -> (&Operations, String) {
         let mut rules = self.rules_of(table);

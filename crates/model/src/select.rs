@@ -4,6 +4,7 @@
 //! rule wins: a table's over its database's over that for all; an exact name over a pattern; of two
 //! patterns the later one. `exclude` wins over everything. Read on in `pattern` and `names`.
 
+use crate::additional::Additional;
 use crate::name::TableName;
 use crate::names::NameMap;
 use crate::object::{ObjectKind, SchemaObject};
@@ -281,6 +282,9 @@ pub struct TableRule {
     /// The engine that the table gets where Wherry makes it.
     #[serde(default)]
     pub engine: Option<EngineRule>,
+    /// Columns that only the target has.
+    #[serde(default)]
+    pub add: Option<Vec<Additional>>,
 }
 
 impl TableRule {
@@ -296,6 +300,7 @@ impl TableRule {
             filter_updates: None,
             etl: None,
             engine: None,
+            add: None,
         }
     }
 }

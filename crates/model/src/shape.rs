@@ -1,5 +1,6 @@
 //! What of a table goes to the target, where that is not all of it.
 
+use crate::additional::Additional;
 use crate::table::Table;
 use crate::task::TableRule;
 use schemars::JsonSchema;
@@ -18,6 +19,10 @@ pub struct Shape {
     /// Changes the rows that move.
     #[serde(default)]
     pub script: Option<RowScript>,
+    /// Columns that only the target has. They are the last ones of `Table::columns`, and NULL in
+    /// every row until their values are computed.
+    #[serde(default)]
+    pub added: Vec<Additional>,
     /// What of its changes does not move.
     #[serde(default, skip_serializing_if = "Leaves::is_nothing")]
     pub leaves: Leaves,
@@ -119,6 +124,7 @@ impl Shape {
                 entering: rule.ignores_entering(),
                 ..leaves
             },
+            added: rule.add.clone().unwrap_or_default(),
         };
         (shape != Shape::default()).then(|| Box::new(shape))
     }
@@ -161,20 +167,26 @@ impl TableRule {
         if self.etl.is_none() {
             self.etl.clone_from(&other.etl);
         }
+        if self.add.is_none() {
+            self.add.clone_from(&other.add);
+        }
     }
 
-    /// True where the script may do another thing for a table of another name.
+    /// True where the script or a value may be another one for a table of another name.
     pub(crate) fn looks_at_names(&self) -> bool {
-        let script = self.etl.as_ref().and_then(|etl| etl.script.as_deref());
-        script.is_some_and(|text| text.contains("__TB__") || text.contains("__DB__"))
+        let script = self.etl.as_ref().and_then(|etl| etl.script.as_ref());
+        let values = self.add.iter().flatten().map(|column| &column.value);
+        let mut texts = script.into_iter().chain(values);
+        texts.any(|text| text.contains("__TB__") || text.contains("__DB__"))
     }
 
-    /// True where not all of the table goes to the target.
+    /// True where not all of the table goes to the target, or more than that.
     pub fn shapes(&self) -> bool {
         self.columns.is_some()
             || self.without.is_some()
             || self.filter.is_some()
             || self.etl.is_some()
+            || self.add.is_some()
     }
 
     /// True where both send the same of a table, whatever its columns are.
@@ -184,6 +196,7 @@ impl TableRule {
             && self.filter == other.filter
             && self.ignores_entering() == other.ignores_entering()
             && self.etl == other.etl
+            && self.add == other.add
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables, columns and keys as the catalog describes them.
 
+use crate::additional::Additional;
 use crate::name::TableName;
 use crate::shape::{Leaves, RowScript, Shape};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,8 @@ pub struct Table {
     pub name: TableName,
     /// Lower case, like `innodb`.
     pub engine: String,
-    /// In the order of row images: hidden and generated columns have their place.
+    /// In the order of row images: hidden and generated columns have their place. Behind them
+    /// stand those that only the target has.
     pub columns: Vec<Column>,
     /// The primary key first, if there is one.
     pub keys: Vec<Key>,
@@ -147,6 +149,37 @@ impl Table {
         shape.is_some_and(|shape| shape.left_out.contains(&column))
     }
 
+    /// Columns that only the target has, the last ones of `columns`.
+    pub fn added(&self) -> &[Additional] {
+        self.shape.as_ref().map_or(&[], |shape| &shape.added)
+    }
+
+    /// The columns that the source has.
+    pub fn source_columns(&self) -> &[Column] {
+        &self.columns[..self.columns.len() - self.added().len()]
+    }
+
+    /// True where only the target has this column.
+    pub fn is_added(&self, column: usize) -> bool {
+        column >= self.source_columns().len()
+    }
+
+    /// Added columns whose values depend on the time, so that both sides cannot be compared.
+    pub fn timed_columns(&self) -> impl Iterator<Item = usize> + '_ {
+        let added = self.added().iter().enumerate();
+        let timed = added.filter(|(_, added)| added.is_timed());
+        timed.map(|(index, _)| self.source_columns().len() + index)
+    }
+
+    /// The table without what cannot be compared: as NULL on either side.
+    pub fn compared(mut self) -> Table {
+        let timed: Vec<usize> = self.timed_columns().collect();
+        if let Some(shape) = &mut self.shape {
+            shape.left_out.extend(timed);
+        }
+        self
+    }
+
     /// The condition under which its rows move.
     pub fn filter(&self) -> Option<&str> {
         self.shape
@@ -154,9 +187,15 @@ impl Table {
             .and_then(|shape| shape.filter.as_deref())
     }
 
-    /// True where a filter or a script looks at its rows, and may need columns that stay behind.
+    /// True where a filter, a script or the values of added columns look at its rows, and may need
+    /// columns that stay behind.
     pub fn is_looked_at(&self) -> bool {
-        self.filter().is_some() || self.script().is_some()
+        self.filter().is_some() || self.is_rewritten()
+    }
+
+    /// True where its rows are others in the target than at the source.
+    pub fn is_rewritten(&self) -> bool {
+        self.script().is_some() || !self.added().is_empty()
     }
 
     /// The script that changes its rows.

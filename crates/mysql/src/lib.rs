@@ -4,6 +4,7 @@
 //! what happens next: that is the engine's. Read on in `session`, then `flavour`.
 
 pub mod accounts;
+pub mod additional;
 pub mod binlog;
 pub mod catalog;
 pub mod ddl;

@@ -58,9 +58,14 @@ impl Origin {
         }
     }
 
-    /// True where the value of a column is asked for. A script may look at columns that stay behind.
+    /// True where the value of a column is asked for. A script may look at columns that stay behind;
+    /// what only the target has is NULL until its value is computed.
     fn reads(self, table: &Table, column: usize) -> bool {
-        !table.is_left_out(column) || self == Origin::Source && table.script().is_some()
+        match self {
+            Origin::Source if table.is_added(column) => false,
+            Origin::Source if table.is_rewritten() => true,
+            Origin::Source | Origin::Target => !table.is_left_out(column),
+        }
     }
 }
 

@@ -1,64 +1,76 @@
 //! Scripts of the ETL language at the source's end: rows change behind the filter, in the load, in the
-//! stream and for `verify` alike.
+//! stream and for `verify` alike. Before a script runs, added columns get their values.
 //!
 //! Owns what a script must be for that: its rows depend on the source's row alone, and it leaves alone
 //! whatever rows are found or tied by. What scripts mean is the business of crate `etl`.
 
+use crate::additional::{self, Moment, Values as AddedValues};
 use crate::ddl::definition::Definition;
 use crate::ddl::{Context, Dialect};
 use wherry_etl::{
-    Context as Surroundings, ErrorPolicy, Images, Options, Program, RowOutcome, RunError, Script,
-    ScriptError,
+    ErrorPolicy, Images, Options, Program, RowOutcome, RunError, Script, ScriptError,
 };
 use wherry_model::row::Values;
 use wherry_model::task::EtlErrors;
 use wherry_model::{Change, ChangeKind, Fault, Row, RowBatch, RowScript, Table};
 
-/// Nothing beside the row: scripts that look at more are refused.
-const NOTHING_BESIDE: Surroundings<'static> = Surroundings {
-    commit_micros: 0,
-    now_micros: 0,
-    position: "",
-};
-
-/// The script of one table, ready to run. It suits rows that hold every column of the source.
+/// What changes the rows of one table, ready to run. It suits rows that hold every column of the source.
 #[derive(Debug)]
 pub(crate) struct RowProgram {
-    program: Program,
-    script: RowScript,
+    added: AddedValues,
+    script: Option<(Program, RowScript)>,
 }
 
 impl RowProgram {
-    /// The script of a table, if it has one, be it one that does nothing for it: whole rows are read
+    /// What a table has of it, be it a script that does nothing for it: whole rows are read
     /// for it, of which it gives on what moves.
     pub fn of(table: &Table) -> Result<Option<RowProgram>, Fault> {
-        let Some(script) = table.script() else {
+        if !table.is_rewritten() {
             return Ok(None);
+        }
+        let added = AddedValues::of(table)?;
+        let script = match table.script() {
+            Some(script) => Some((compiled(script, table)?, script.clone())),
+            None => None,
         };
-        let program = compiled(script, table).map_err(|error| refused(table, script, &error))?;
-        Ok(Some(RowProgram {
-            program,
-            script: script.clone(),
-        }))
+        Ok(Some(RowProgram { added, script }))
     }
 
     pub fn may_drop(&self) -> bool {
-        self.program.may_drop()
+        let program = self.program();
+        program.is_some_and(Program::may_drop)
     }
 
-    /// Names of the columns that it may write.
+    fn program(&self) -> Option<&Program> {
+        self.script.as_ref().map(|(program, _)| program)
+    }
+
+    fn assigned(&self) -> impl Iterator<Item = usize> {
+        self.program()
+            .into_iter()
+            .flat_map(Program::assigned_columns)
+    }
+
+    /// Names of the columns that the script may write.
     pub fn written<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = &'t str> {
-        let columns = self.program.assigned_columns();
+        self.assigned()
+            .map(|column| table.columns[column].name.as_str())
+    }
+
+    /// Names of the columns that values of added ones are made of.
+    pub fn looked_at<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = &'t str> {
+        let columns = self.added.columns();
         columns.map(|column| table.columns[column].name.as_str())
     }
 
     /// What the rows become.
     pub fn batch(&self, table: &Table, rows: &RowBatch) -> Result<RowBatch, Fault> {
+        let moment = Moment::of_reading();
         let mut batch = RowBatch::default();
         let mut scratch = Vec::new();
         for row in rows.iter() {
             scratch.clear();
-            if self.push(table, row, &mut scratch)? {
+            if self.push(table, row, moment, &mut scratch)? {
                 batch.push_encoded(&scratch);
             }
         }
@@ -68,16 +80,28 @@ impl RowProgram {
     /// What one row becomes; `None` where it is left out.
     pub fn row(&self, table: &Table, row: &Row) -> Result<Option<Row>, Fault> {
         let mut out = Vec::with_capacity(row.encoded().len());
-        let kept = self.push(table, row.encoded(), &mut out)?;
+        let kept = self.push(table, row.encoded(), Moment::of_reading(), &mut out)?;
         Ok(kept.then(|| Row::from_encoded(out.into())))
     }
 
     /// Puts what a row becomes into `out`, which is empty. False where it is left out.
-    fn push(&self, table: &Table, row: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
-        let outcome = self.program.run_row(row, &NOTHING_BESIDE, out);
-        match outcome.map_err(|error| self.failed(table, &error))? {
+    fn push(
+        &self,
+        table: &Table,
+        row: &[u8],
+        moment: Moment,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Fault> {
+        let filled = self.added.filled(table, row, moment)?;
+        let outcome = match &self.script {
+            Some((program, script)) => program
+                .run_row(&filled, &moment.beside(), out)
+                .map_err(|error| failed(table, script, &error))?,
+            None => RowOutcome::Unchanged,
+        };
+        match outcome {
             RowOutcome::Changed => {}
-            RowOutcome::Unchanged => out.extend_from_slice(row),
+            RowOutcome::Unchanged => out.extend_from_slice(&filled),
             RowOutcome::Dropped | RowOutcome::Skipped(_) => return Ok(false),
         }
         if let Some(moving) = moving(table, out) {
@@ -87,35 +111,67 @@ impl RowProgram {
         Ok(true)
     }
 
-    /// What a change becomes; `None` where nothing is left of it.
-    pub fn change(&self, change: Change) -> Result<Option<Change>, Fault> {
-        let outcome = self.program.run(&change.kind, &NOTHING_BESIDE);
-        let outcome = outcome.map_err(|error| self.failed(&change.table, &error))?;
-        Ok(outcome
-            .change
-            .map(|kind: ChangeKind| Change { kind, ..change }))
-    }
-
-    fn failed(&self, table: &Table, error: &RunError) -> Fault {
-        let message = format!(
-            "the script of table {} failed for a row, at {}: {}",
-            table.name,
-            place(&self.script.text, error.span.start),
-            error.reason.message()
-        );
-        Fault::operator(error.reason.code(), message)
-            .table(&table.name)
-            .hint(error.reason.hint())
+    /// What a change becomes that was committed then; `None` where nothing is left of it.
+    pub fn change(&self, change: Change, committed_at_us: u64) -> Result<Option<Change>, Fault> {
+        let moment = Moment::of_commit(committed_at_us);
+        let table = change.table;
+        let filled = |row: Row| -> Result<Row, Fault> {
+            if self.added.is_empty() {
+                return Ok(row);
+            }
+            let filled = self.added.filled(&table, row.encoded(), moment)?;
+            Ok(Row::from_encoded(filled.into_owned().into()))
+        };
+        let kind = match change.kind {
+            ChangeKind::Insert { after } => ChangeKind::Insert {
+                after: filled(after)?,
+            },
+            ChangeKind::Update { before, after } => ChangeKind::Update {
+                before: filled(before)?,
+                after: filled(after)?,
+            },
+            ChangeKind::Delete { before } => ChangeKind::Delete {
+                before: filled(before)?,
+            },
+        };
+        let kind = match &self.script {
+            None => Some(kind),
+            Some((program, script)) => {
+                let outcome = program.run(&kind, &moment.beside());
+                let outcome = outcome.map_err(|error| failed(&table, script, &error))?;
+                outcome.change
+            }
+        };
+        Ok(kind.map(|kind| Change {
+            kind,
+            table,
+            ..change
+        }))
     }
 }
 
-fn compiled(script: &RowScript, table: &Table) -> Result<Program, ScriptError> {
+fn failed(table: &Table, script: &RowScript, error: &RunError) -> Fault {
+    let message = format!(
+        "the script of table {} failed for a row, at {}: {}",
+        table.name,
+        place(&script.text, error.span.start),
+        error.reason.message()
+    );
+    Fault::operator(error.reason.code(), message)
+        .table(&table.name)
+        .hint(error.reason.hint())
+}
+
+fn compiled(script: &RowScript, table: &Table) -> Result<Program, Fault> {
     let errors = match script.errors {
         EtlErrors::Fail | EtlErrors::Skip => ErrorPolicy::Fail,
         EtlErrors::Null => ErrorPolicy::Null,
     };
     let images = Images::Both;
-    Script::parse(&script.text)?.compile(table, Options { errors, images })
+    let visible = additional::for_scripts(table);
+    Script::parse(&script.text)
+        .and_then(|parsed| parsed.compile(&visible, Options { errors, images }))
+        .map_err(|error| refused(table, script, &error))
 }
 
 /// The row with NULL in the place of columns that the target does not have; `None` where it is that
@@ -151,7 +207,7 @@ fn refused(table: &Table, script: &RowScript, error: &ScriptError) -> Fault {
 }
 
 /// Where a byte of a script stands, as an editor counts.
-fn place(text: &str, at: usize) -> String {
+pub(crate) fn place(text: &str, at: usize) -> String {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let character = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
@@ -164,7 +220,11 @@ pub(crate) fn problem(table: &Table, dialect: Dialect) -> Option<Fault> {
         Ok(program) => program?,
         Err(fault) => return Some(fault),
     };
-    if !program.program.is_row_function() {
+    if let Some(fault) = additional::problem(table, &program.added) {
+        return Some(fault);
+    }
+    let script = program.program();
+    if script.is_some_and(|script| !script.is_row_function()) {
         let message = format!(
             "the script of table {} looks at more than the row: at the time, the operation, or the other image",
             table.name
@@ -188,7 +248,7 @@ fn needed(program: &RowProgram, table: &Table, dialect: Dialect) -> Option<Fault
     let key_columns: Vec<usize> = keys
         .flat_map(|key| key.parts.iter().map(|part| part.column))
         .collect();
-    for column in program.program.assigned_columns() {
+    for column in program.assigned() {
         let name = &table.columns[column].name;
         if key_columns.contains(&column) || definition.needs(name, &context) {
             return Some(writes_needed(table, name));

@@ -3,6 +3,7 @@
 //! Owns what can be judged from the table alone; its definition is judged when it is projected, see
 //! `ddl::definition`.
 
+use crate::additional;
 use crate::catalog::foreign_keys;
 use crate::ddl::Dialect;
 use crate::filter::Filter;
@@ -25,7 +26,8 @@ pub(crate) fn problem(table: &Table, dialect: Dialect) -> Option<Fault> {
             .hint("Let every column of its primary key, or of a unique key without NULLs, move."),
         );
     }
-    if table.is_looked_at() && table.is_cascading() {
+    let is_changed = table.filter().is_some() || table.script().is_some();
+    if is_changed && table.is_cascading() {
         // Its rows change where nobody could filter or change them.
         let message = format!(
             "table {name} has a filter or a script, and foreign keys tie it to tables whose cascades the source does not log"
@@ -157,12 +159,11 @@ fn filtered_parent(parent: &TableName, what: &str, child: &TableName) -> Fault {
 pub(crate) fn refuse(
     tables: &mut Vec<Table>,
     refused: &mut Vec<Fault>,
+    selection: &SelectSpec,
     dialect: Dialect,
 ) -> Result<(), Fault> {
-    let mut found: Vec<Fault> = tables
-        .iter()
-        .filter_map(|table| problem(table, dialect))
-        .collect();
+    let of_table = |table| problem(table, dialect).or_else(|| additional::kept(table, selection));
+    let mut found: Vec<Fault> = tables.iter().filter_map(of_table).collect();
     found.extend(lost_parents(tables, dialect)?);
     found.extend(loose_parents(tables, dialect)?);
     tables.retain(|table| {
@@ -189,7 +190,7 @@ pub(crate) fn items(refused: &[Fault]) -> Vec<CheckItem> {
 }
 
 fn is_ours(fault: &Fault) -> bool {
-    ["TRF-", "FLT-", "MRG-", "ETL-"]
+    ["TRF-", "FLT-", "MRG-", "ETL-", "ADD-"]
         .iter()
         .any(|area| fault.code.starts_with(area))
 }
@@ -206,7 +207,7 @@ pub(crate) fn unknown_columns(selection: &SelectSpec, tables: &[Table]) -> Vec<S
             .filter(|table| pattern.matches(&table.name))
             .collect();
         let has = |name: &str| {
-            let mut columns = meant.iter().flat_map(|table| &table.columns);
+            let mut columns = meant.iter().flat_map(|table| table.source_columns());
             columns.any(|column| column.name.to_lowercase() == name.to_lowercase())
         };
         let lists = [&rule.columns, &rule.without].into_iter().flatten();

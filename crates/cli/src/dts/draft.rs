@@ -1,6 +1,7 @@
 //! A task file in the making, and its text.
 
 use std::collections::BTreeSet;
+use wherry_model::Additional;
 use wherry_model::pattern::{TablePattern, Template};
 
 /// What was found in a list. Names are written as a task file has them.
@@ -24,6 +25,7 @@ pub struct TableEntry {
     pub operations: Option<Vec<String>>,
     /// The columns that move, where not all of them do.
     pub columns: Option<Vec<String>>,
+    pub add: Vec<Additional>,
     /// The condition under which rows move.
     pub filter: Option<String>,
 }
@@ -111,6 +113,17 @@ impl Draft {
             if let Some(names) = &entry.columns {
                 let names: Vec<String> = names.iter().map(|name| scalar(name)).collect();
                 out.push_str(&format!("      columns: [{}]\n", names.join(", ")));
+            }
+            if !entry.add.is_empty() {
+                out.push_str("      add:\n");
+            }
+            for column in &entry.add {
+                out.push_str(&format!(
+                    "        - {{name: {}, type: {}, value: {}}}\n",
+                    scalar(&column.name),
+                    scalar(&column.column_type),
+                    scalar(&column.value)
+                ));
             }
             if let Some(filter) = &entry.filter {
                 out.push_str(&format!("      filter: {}\n", scalar(filter)));

@@ -85,7 +85,7 @@ fn what_is_not_carried_is_named() {
          # - shop.Table._a_gho: a GRAY rule lends the rules of another name; for tables of online-DDL tools use `stream.online_ddl`\n\
          # - shop.Table.a.ddl_op `explode`: no kind of statement has this name\n\
          # - shop.Table.a.ddl_op (what it does not name): databases, views, routines, triggers and events are kept like the source's all the same; take words out of `operations` to change that\n\
-         # - shop.Table.b.column.extra: it is an additional column, and these are not part of this version\n\
+         # - shop.Table.b.column.extra: it is an additional column, and the list does not tell its type and value: write it under `add`\n\
          # - shop.Table.bb.column: all columns move: those that are chosen are not all given by their exact names\n\
          # - shop.Table.c.filter: all rows would move: the filter is not taken at character 5: it ends where a value should stand (FLT-001)\n\
          # - shop.Table.d(: its name or regular expression cannot be read, so it is left out: unclosed group\n\
@@ -96,6 +96,21 @@ fn what_is_not_carried_is_named() {
          select:\n  include:\n    - 'shop.a'\n    - 'shop.b'\n    - 'shop.bb'\n    - 'shop.c'\n  exclude:\n    - 'shop./c.*/'\n  \
          tables:\n    - table: 'shop.a'\n      operations: [insert, update, alter-table, create-index]\n      filter: 'id>10 and name = ''it''''s'''\n    - table: 'shop.b'\n      operations: [insert, update, ddl]\n      columns: ['id', 'it''s']\n    - table: 'shop.bb'\n      operations: [insert, update, ddl]\n  \
          mapping:\n    columns:\n      'shop.b.it''s': 'its'\n",
+    );
+}
+
+#[test]
+fn additional_columns_are_added() {
+    check(
+        r#"{"shop": {"all": true, "Table": {
+            "a": {"all": true, "column": {"shard": {"value": "__TB__", "type": "varchar(64)"}, "x": {"name": "y", "value": "it's", "type": "int"},
+                "id": {"name": "uid"}, "bad": {"value": "1", "type": "INT PRIMARY KEY"}}}}}}"#,
+        "#\n# Not carried:\n\
+         # - shop.Table.a.column.bad: an additional column is not carried: `primary` cannot be said of it: only NULL or NOT NULL, CHARACTER SET, COLLATE, DEFAULT with a constant, and COMMENT can\n\
+         # - shop.Table.a.column.x: an additional column is not carried: the value is not taken at line 1, character 3: a text has no closing quote (ETL-002)\n\
+         select:\n  databases:\n    - 'shop'\n  \
+         tables:\n    - table: 'shop.a'\n      add:\n        - {name: 'shard', type: 'varchar(64)', value: '__TB__'}\n  \
+         mapping:\n    columns:\n      'shop.a.id': 'uid'\n",
     );
 }
 

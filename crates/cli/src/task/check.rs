@@ -221,6 +221,7 @@ fn check_state_database(spec: &TaskSpec) -> Result<(), Problem> {
     ))
 }
 
+mod additional;
 mod mapping;
 mod operations;
 mod phases;

@@ -125,12 +125,18 @@ impl Verify {
         Ok(report)
     }
 
+    /// The task, its tables without the columns that nobody can compare.
     pub(super) async fn ready_task(&self) -> Result<StoredTask, Fault> {
         let phases = self.selection.phases;
         if !phases.is_whole() {
             return Err(not_whole(phases));
         }
-        let task = self.target.stored().await?.ok_or_else(not_loaded)?;
+        let mut task = self.target.stored().await?.ok_or_else(not_loaded)?;
+        let compared = |state: TableState| TableState {
+            table: state.table.compared(),
+            ..state
+        };
+        task.tables = task.tables.into_iter().map(compared).collect();
         let passed = task.has_passed_end();
         if task.phase < Phase::Stream || !passed {
             return Err(not_loaded());

@@ -160,6 +160,9 @@ impl RowPlan {
                 push_value(out, None);
             }
         }
+        for _ in self.table.added() {
+            push_value(out, None);
+        }
         Ok(begin..out.len())
     }
 

@@ -94,14 +94,14 @@ pub(super) enum Codec {
 
 /// Plans every column; `Err` says which one differs and how.
 pub(super) fn plan_columns(table: &Table, map: &TableMap) -> Result<Vec<Codec>, PlanError> {
-    if table.columns.len() != map.columns.len() {
+    let columns = table.source_columns();
+    if columns.len() != map.columns.len() {
         return Err(PlanError::ColumnCount {
-            wanted: table.columns.len(),
+            wanted: columns.len(),
             found: map.columns.len(),
         });
     }
-    let codecs = table
-        .columns
+    let codecs = columns
         .iter()
         .zip(&map.columns)
         .map(|(column, wire)| plan_column(column, *wire))

@@ -212,7 +212,9 @@ impl ChangeStream for MysqlStream {
     async fn next(&mut self) -> Result<StreamItem, Fault> {
         loop {
             if let Some(part) = &mut self.unfiltered {
-                let faults = self.filters.apply(&mut part.changes).await?;
+                let committed_at_us = part.committed_at_us;
+                let filtered = self.filters.apply(&mut part.changes, committed_at_us);
+                let faults = filtered.await?;
                 self.give_up(faults);
             }
             if let Some(part) = self.unfiltered.take() {

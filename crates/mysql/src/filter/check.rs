@@ -338,7 +338,7 @@ impl Checker<'_> {
     }
 
     fn index(&mut self, name: &str, at: usize) -> Checked<usize> {
-        let mut columns = self.table.columns.iter();
+        let mut columns = self.table.source_columns().iter();
         let found = columns.position(|column| column.name.to_lowercase() == name.to_lowercase());
         let Some(index) = found else {
             let message = format!("the table has no column `{name}`");

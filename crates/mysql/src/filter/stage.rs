@@ -1,4 +1,5 @@
-//! Filters and scripts in the stream: behind the decoder, before identities are attached.
+//! Filters, values of added columns and scripts in the stream: behind the decoder, before identities
+//! are attached.
 //!
 //! An update whose row enters the selection becomes an insert, one whose row leaves it a delete; with
 //! `filter_updates: pre-image` one whose row enters is dropped, once the table's load has ended. A
@@ -45,12 +46,16 @@ impl Filters {
         self.given_up.remove(table);
     }
 
-    /// Keeps of the changes what is about selected rows, as their scripts write them, without the
-    /// columns that stay behind. Gives back a fault for each table that is given up.
+    /// Keeps of the changes of a transaction what is about selected rows, as their scripts write them,
+    /// without the columns that stay behind. Gives back a fault for each table that is given up.
     ///
     /// Errors: a source that does not answer is transient.
     /// Cancel: safe; nothing is changed before the last await.
-    pub async fn apply(&mut self, changes: &mut Vec<Change>) -> Result<Vec<Fault>, Fault> {
+    pub async fn apply(
+        &mut self,
+        changes: &mut Vec<Change>,
+        committed_at_us: u64,
+    ) -> Result<Vec<Fault>, Fault> {
         if !changes.iter().any(|change| change.table.is_looked_at()) {
             return Ok(Vec::new());
         }
@@ -78,7 +83,7 @@ impl Filters {
             if self.given_up.contains(&table.name) {
                 continue;
             }
-            match self.moving(change, selected) {
+            match self.moving(change, selected, committed_at_us) {
                 Ok(change) => changes.extend(change),
                 Err(fault) => {
                     self.given_up.insert(table.name.clone());
@@ -93,7 +98,12 @@ impl Filters {
     }
 
     /// What of a change goes to the target.
-    fn moving(&self, change: Change, selected: [bool; 2]) -> Result<Option<Change>, Fault> {
+    fn moving(
+        &self,
+        change: Change,
+        selected: [bool; 2],
+        committed_at_us: u64,
+    ) -> Result<Option<Change>, Fault> {
         if !change.table.is_looked_at() {
             return Ok(Some(change));
         }
@@ -102,7 +112,7 @@ impl Filters {
         };
         let compiled = self.compiled.get(&change.table.name);
         let change = match compiled.and_then(|compiled| compiled.program.as_ref()) {
-            Some(program) => program.change(change)?,
+            Some(program) => program.change(change, committed_at_us)?,
             None => Some(change),
         };
         Ok(change.map(without_left_out))

@@ -171,7 +171,7 @@ impl Source for MysqlSource {
         let dialect = session.version().into();
         let (mut tables, mut refused) = catalog::carried(found, dialect, logged, &is_selected)?;
         self.names.apply(&mut tables).await?;
-        shape::refuse(&mut tables, &mut refused, dialect)?;
+        shape::refuse(&mut tables, &mut refused, selection, dialect)?;
         let names = self.names.map().await?;
         merge::refuse(&mut tables, &mut refused, selection, &names, dialect);
         Ok(Catalog {

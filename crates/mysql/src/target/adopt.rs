@@ -113,6 +113,7 @@ pub(super) async fn apart_of(
                 fit.adopted.left_out.push(index);
                 left_out.push(column.name.clone());
             }
+            Some(_) if after.is_added(index) => {}
             Some(there) if !is_same(column, there) => fit
                 .problems
                 .push(format!("column `{}` is another one behind it", column.name)),
@@ -155,6 +156,7 @@ pub(super) fn unsuitable(source: &Table, own: &Table) -> Vec<String> {
         let problem = match column_of(own, column.target_name()) {
             _ if source.is_unselected(index) => None,
             None => Some("is missing in the target".to_owned()),
+            Some(_) if source.is_added(index) => None,
             Some(there) => column_problem(column, there, is_in_a_key(source, index)),
         };
         problems.extend(problem.map(|problem| format!("column `{}` {problem}", column.name)));

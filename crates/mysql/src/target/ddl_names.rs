@@ -14,7 +14,7 @@ use crate::ddl::definition::{Definition, Keys, RenderOptions};
 use crate::ddl::{Columns, Context, by_copy, carried, classify, renamed, rules};
 use crate::session::Session;
 use wherry_model::name::quote;
-use wherry_model::{Column, Fault, NameMap, Table, TableName};
+use wherry_model::{Additional, Column, Fault, NameMap, Table, TableName};
 
 impl Inner {
     /// The statements that do to the target's table what an ALTER did to the source's, which is
@@ -60,7 +60,7 @@ impl Inner {
             );
             return Err(ShadowFault::Refused(cannot_carry(subject, &reason)));
         }
-        let both = before.columns.iter().chain(&after.columns);
+        let both = before.source_columns().iter().chain(after.source_columns());
         let columns = Columns::of(names, subject, both.map(|column| column.name.as_str()));
         let sql = renamed(statement, &request.context, &columns, names, &tables)?;
         let mut legs = vec![leg(copied(sql))];
@@ -126,9 +126,10 @@ impl Inner {
             .translate(&proof.after.definition, after, Dialect::Target)
             .await?;
         let wanted = self.named(after, &wanted).await?;
+        let added = proof.after.added();
         let made = self.read_shadow(&copy_after, &there_after).await?;
         if self
-            .difference(&wanted, &made, &there_after)
+            .difference(&wanted, &made, &there_after, added)
             .await?
             .is_none()
         {
@@ -142,7 +143,7 @@ impl Inner {
             self.try_in_shadow(session, sql, after).await?;
         }
         let made = self.read_shadow(&copy_after, &there_after).await?;
-        match self.difference(&wanted, &made, &there_after).await? {
+        match self.difference(&wanted, &made, &there_after, added).await? {
             None => Ok(Some(fix)),
             Some(difference) => {
                 let reason = format!("under the names of the target {difference}");
@@ -162,13 +163,19 @@ impl Inner {
         Ok(made)
     }
 
-    /// What is not the same in both, with the letters of columns and the names of checks.
+    /// What is not the same in both, with the letters of columns and the names of checks, but for
+    /// the place of added columns.
     pub(super) async fn difference(
         &self,
         wanted: &Definition,
         made: &Definition,
         there: &TableName,
+        added: &[Additional],
     ) -> Result<Option<String>, Fault> {
+        let (wanted, made) = (
+            &wanted.clone().with_added_last(added),
+            &made.clone().with_added_last(added),
+        );
         let columns = |definition: &Definition| -> Vec<String> {
             let columns = definition.columns.iter();
             columns.map(|column| column.name.clone()).collect()
@@ -304,7 +311,8 @@ fn pairs<'d, T>(
 
 /// A column that the mapping calls otherwise once its table has this name.
 fn named_anew<'t>(names: &NameMap, table: &'t Table, after: &TableName) -> Option<&'t str> {
-    let mut columns = table.columns.iter().map(|column| column.name.as_str());
+    let columns = table.source_columns().iter();
+    let mut columns = columns.map(|column| column.name.as_str());
     columns.find(|column| names.column(&table.name, column) != names.column(after, column))
 }
 

@@ -368,7 +368,7 @@ impl Inner {
                 self.plan_gone(request, &mut plan, &new, &new);
             }
             let stored = request.stored.get(&origin);
-            let columns = stored.map_or(&[][..], |stored| &stored.state.table.columns);
+            let columns = stored.map_or(&[][..], |stored| stored.state.table.source_columns());
             match rename_leg(request, &old, &new, columns) {
                 Ok(leg) => plan.legs.extend(leg),
                 Err(refusal) => return self.plan_refused(request, &old, &refusal),
@@ -563,7 +563,7 @@ fn carried_notes(
 /// The source converted moments by its machine's time zone, of which only the offset is known.
 fn needs_the_zone(request: &Request<'_>, before: Option<&StoredTable>, after: &Table) -> bool {
     let tables = before.map(|stored| &stored.state.table).into_iter();
-    let mut columns = tables.chain([after]).flat_map(|table| &table.columns);
+    let mut columns = tables.chain([after]).flat_map(Table::source_columns);
     request.ddl.session.zone_varies
         && columns.any(|column| matches!(column.kind, ColumnKind::Timestamp { .. }))
         && converts_moments(&request.ddl.statement, &request.statement)

@@ -39,19 +39,32 @@ impl Request<'_> {
     pub(super) fn changes_what_is_looked_at(&self, table: &Table) -> Option<&'static str> {
         if table.script().is_some() {
             let has = |name: &str| {
-                let mut columns = table.columns.iter();
+                let mut columns = table.source_columns().iter();
                 columns.any(|column| column.name.to_lowercase() == name.to_lowercase())
             };
             return may_concern(&self.ddl.statement, &self.statement, &has)
                 .then_some("it may change columns that its script looks at");
         }
-        let filter = Filter::of(table).ok()??;
-        let decides = |name: &str| {
-            let mut columns = filter.columns().iter();
-            columns.any(|index| table.columns[*index].name.to_lowercase() == name.to_lowercase())
+        let concerns = |columns: Vec<&str>| {
+            let decides = |name: &str| {
+                let mut columns = columns.iter();
+                columns.any(|column| column.to_lowercase() == name.to_lowercase())
+            };
+            may_concern(&self.ddl.statement, &self.statement, &decides)
         };
-        may_concern(&self.ddl.statement, &self.statement, &decides)
-            .then_some("it may change columns that its filter looks at")
+        if let Some(filter) = Filter::of(table).ok().flatten() {
+            let columns = filter.columns().iter();
+            if concerns(
+                columns
+                    .map(|index| table.columns[*index].name.as_str())
+                    .collect(),
+            ) {
+                return Some("it may change columns that its filter looks at");
+            }
+        }
+        let values = RowProgram::of(table).ok().flatten()?;
+        concerns(values.looked_at(table).collect())
+            .then_some("it may change columns that values of additional columns are made of")
     }
 
     /// True where the statement names a column of the table that moves, but for its place.
@@ -102,7 +115,8 @@ impl Inner {
         let was = self.named(&before.name, &was).await?;
         let is = self.named(&after.name, &is).await?;
         let there = request.names.table(&before.name);
-        Ok(self.difference(&was, &is, &there).await?.is_none())
+        let difference = self.difference(&was, &is, &there, after.added());
+        Ok(difference.await?.is_none())
     }
 
     /// A table whose new name has another rule: what the target has of it is not what is to move,

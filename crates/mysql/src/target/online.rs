@@ -382,7 +382,8 @@ impl Inner {
             rules::Flavours::new(dialect, dialect),
         )
         .map_err(|refusal| Fault::from(refusal).table(&one.name))?;
-        Ok(differences.is_empty() && one.columns == other.columns && one.keys == other.keys)
+        let same_columns = one.source_columns() == other.source_columns();
+        Ok(differences.is_empty() && same_columns && one.keys == other.keys)
     }
 }
 

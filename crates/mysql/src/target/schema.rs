@@ -329,7 +329,8 @@ impl Inner {
             .map_err(|refusal| Fault::from(refusal).table(table))
     }
 
-    /// The text of a table's definition in this dialect, under the names of the target.
+    /// The text of a table's definition in this dialect, under the names of the target and without
+    /// added columns, which no rule is about.
     pub(super) async fn text_for_target(
         &self,
         table: &Table,
@@ -344,7 +345,8 @@ impl Inner {
             .map_err(|error| Fault::from(error).table(&table.name))?;
         let named = definition
             .map_names(&table.name, &names, &context)
-            .map_err(|refusal| Fault::from(refusal).table(&table.name))?;
+            .map_err(|refusal| Fault::from(refusal).table(&table.name))?
+            .without_added(table.added());
         Ok(named.render(&RenderOptions {
             name: table.target_name(),
             keys: Keys::All,

@@ -9,6 +9,8 @@ use super::left_out::LEFT_OUT;
 use super::schema::{neutral_definition, same_defaults};
 use super::store::{Dialect, StoredTable};
 use crate::catalog::{names_in, read_databases, required};
+use crate::ddl::Context;
+use crate::ddl::definition::{Definition, Keys, RenderOptions};
 use crate::ddl::rules::{self, Flavours};
 use crate::session::{Session, SessionError, SessionKind};
 use std::collections::HashSet;
@@ -88,8 +90,10 @@ impl Inner {
             flavours = Flavours::new(flavours.to, flavours.to);
         }
         let wanted = self.text_for_target(table, flavours.from).await?;
-        let differences = rules::diff(&wanted, &text, there, flavours)
+        let (text, of_added) = self.added_differences(table, text).await?;
+        let mut differences = rules::diff(&wanted, &text, there, flavours)
             .map_err(|refusal| Fault::from(refusal).table(name))?;
+        differences.extend(of_added);
         let mut keep = table.own_rows().map(|rows| match rows {
             OwnRows::Kept => "keep",
             OwnRows::Replaced => "replace",
@@ -109,6 +113,38 @@ impl Inner {
             .into_iter()
             .map(|found| difference(found.description, found.foreign_key, keep.or(found.rule)))
             .collect())
+    }
+
+    /// What the target has without its added columns, and where these are not as the task file says.
+    async fn added_differences(
+        &self,
+        table: &Table,
+        text: String,
+    ) -> Result<(String, Vec<rules::Difference>), Fault> {
+        let added = table.added();
+        if added.is_empty() {
+            return Ok((text, Vec::new()));
+        }
+        let (to, there) = (self.dialect().await?, table.target_name());
+        let found = Definition::parse(&text, &Context::new(&there.database, to))
+            .map_err(|error| Fault::from(error).table(&table.name))?;
+        let shown = |definition: Definition| {
+            definition.render(&RenderOptions {
+                name: there,
+                keys: Keys::All,
+                foreign_keys: true,
+                auto_increment: true,
+            })
+        };
+        let wanted = shown(found.clone().with_added(added));
+        let is = shown(found.clone().with_added_last(added));
+        let mut differences = rules::diff(&wanted, &is, there, Flavours::new(to, to))
+            .map_err(|refusal| Fault::from(refusal).table(&table.name))?;
+        for difference in &mut differences {
+            let said = &difference.description;
+            difference.description = said.replace(" in the source", " in the task file");
+        }
+        Ok((shown(found.without_added(added)), differences))
     }
 
     /// True where the target's definition is the one that the task believes in.

@@ -15,7 +15,7 @@ const SHIPPED: [&str; 5] = [
 const DOCUMENTS: &str = "docs/errors/";
 const AREAS: &[&str] = &[
     "CONN", "SRC", "BIN", "DDL", "TGT", "RUN", "LOAD", "STR", "VER", "CUT", "NAM", "OBJ", "LAN",
-    "CLI", "TASK", "ETL", "TRF", "MRG", "FLT", "SEL", "PLN", "DTS",
+    "CLI", "TASK", "ETL", "TRF", "MRG", "FLT", "SEL", "PLN", "DTS", "ADD",
 ];
 
 pub fn findings(sources: &[SourceFile]) -> Vec<String> {

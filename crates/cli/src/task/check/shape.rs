@@ -1,6 +1,6 @@
 //! What of tables moves, as far as it can be judged without a server.
 
-use super::Problem;
+use super::{Problem, additional};
 use crate::wire;
 use wherry_model::task::{EtlErrors, TableRule, TaskSpec};
 
@@ -25,6 +25,7 @@ pub(super) fn check(spec: &TaskSpec) -> Result<(), Problem> {
         }
         check_filter(rule, index)?;
         check_script(rule, index)?;
+        additional::check(rule, index)?;
     }
     Ok(())
 }

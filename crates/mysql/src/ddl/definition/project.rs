@@ -1,10 +1,10 @@
-//! The same definition without some of its columns.
+//! The same definition without some of its columns, and with those that only the target has.
 
-use super::{Definition, KeyKind};
+use super::{ColumnClause, Definition, KeyKind};
 use crate::ddl::lexer::{TokenKind, lex};
 use crate::ddl::refusal::{NEEDED_COLUMN, NEEDED_KEY, Refusal};
 use crate::ddl::statement::Context;
-use wherry_model::TableName;
+use wherry_model::{Additional, TableName};
 
 const KEEP_IT: &str = "Let the column move too, or change the definition at the source.";
 
@@ -38,6 +38,32 @@ impl Definition {
         rest.keys.retain(|key| !names(&key.columns));
         rest.check_needs(is_out, context)?;
         Ok(rest)
+    }
+
+    /// The definition without added columns, as the source has it. No key has one by the task.
+    #[must_use]
+    pub fn without_added(mut self, added: &[Additional]) -> Definition {
+        self.columns
+            .retain(|column| !added.iter().any(|added| column.is_added(added)));
+        self
+    }
+
+    /// The definition with its added columns behind all others: where they stand says nothing, since
+    /// later ones of the source come behind them.
+    #[must_use]
+    pub fn with_added_last(mut self, added: &[Additional]) -> Definition {
+        let place = |column: &ColumnClause| added.iter().position(|it| column.is_added(it));
+        // `None` comes first, and the order of equals stays.
+        self.columns.sort_by_key(place);
+        self
+    }
+
+    /// The definition with added columns as the task file has them.
+    #[must_use]
+    pub fn with_added(self, added: &[Additional]) -> Definition {
+        let mut made = self.without_added(added);
+        made.columns.extend(added.iter().map(ColumnClause::added));
+        made
     }
 
     /// True where the definition could not do without this column, but for its plain keys.
@@ -120,6 +146,22 @@ impl Definition {
             });
         }
         Ok(())
+    }
+}
+
+impl ColumnClause {
+    pub(super) fn added(added: &Additional) -> ColumnClause {
+        ColumnClause {
+            name: added.name.clone(),
+            text: added.clause(),
+            auto_increment: false,
+            generated: false,
+            invisible: false,
+        }
+    }
+
+    fn is_added(&self, added: &Additional) -> bool {
+        self.name.to_lowercase() == added.name.to_lowercase()
     }
 }
 

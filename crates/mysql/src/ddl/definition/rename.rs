@@ -1,6 +1,6 @@
 //! The same definition under other names.
 
-use super::{Definition, ForeignKey};
+use super::{ColumnClause, Definition, ForeignKey};
 use crate::ddl::columns::Columns;
 use crate::ddl::edit::replace;
 use crate::ddl::lexer::lex;
@@ -13,7 +13,7 @@ impl Definition {
     /// The definition of this table of the source with the target's names for the table, its
     /// columns and the tables and columns that its foreign keys point to. Names of keys and
     /// constraints stay. A foreign key to itself points to the table's name in the text. Columns that
-    /// do not move are left out.
+    /// do not move are left out, and behind the others stand those that only the target has.
     ///
     /// Errors: `NAM-001` where a name may or may not be that of a column; those of `without`.
     pub fn map_names(
@@ -38,6 +38,8 @@ impl Definition {
             column.text = text.of_column(&column.text)?;
             text.columns.rename(&mut column.name);
         }
+        let added = names.added(table);
+        mapped.columns.extend(added.iter().map(ColumnClause::added));
         for key in mapped.primary_key.iter_mut().chain(&mut mapped.keys) {
             key.text = text.of_list(&key.text)?;
             for column in key.columns.iter_mut().flatten() {
