@@ -7,7 +7,7 @@ use crate::script::place;
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wherry_etl::{Context as Surroundings, Expression, RunError, Script, ScriptError};
-use wherry_model::task::{ConflictPolicy, SelectSpec};
+use wherry_model::task::SelectSpec;
 use wherry_model::{Additional, Fault, Table};
 
 /// When a row was read or changed, in microseconds since 1970 UTC.
@@ -189,20 +189,18 @@ pub(crate) fn problem(table: &Table, values: &Values) -> Option<Fault> {
     None
 }
 
-/// Why the user's policy keeps a table from having them.
+/// Why a table cannot have them where the user wants the target's own to be used.
 pub(crate) fn kept(table: &Table, selection: &SelectSpec) -> Option<Fault> {
     let first = table.added().first()?;
-    if selection.policy_of(&table.name) != ConflictPolicy::Keep {
-        return None;
-    }
+    selection.adopts(&table.name)?;
     let message = format!(
-        "table {} cannot have the additional column `{}`: its policy is `keep`, and the target's table is used as it is",
+        "table {} cannot have the additional column `{}`: its policy is `keep` or `replace`, or the task has no phase schema, so the target's table is used as it is",
         table.name, first.name
     );
     Some(
         Fault::operator("ADD-008", message)
             .table(&table.name)
-            .hint("Leave the policy at `fail`, or take the additional columns of this table away."),
+            .hint("Leave the policy at `fail` and the phase schema in, or take the additional columns of this table away."),
     )
 }
 
