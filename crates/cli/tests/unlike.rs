@@ -501,13 +501,13 @@ async fn conversions_mean_the_same(flavour: Flavour) {
     .iter()
     .enumerate()
     {
-        for clause in 0..CLAUSES.len() {
-            let name = format!("t{number}_{clause}");
+        for (place, clauses) in CLAUSES.into_iter().enumerate() {
+            let name = format!("t{number}_{place}");
             let table = format!(
                 "CREATE TABLE shop.{name} (id INT PRIMARY KEY, s VARCHAR(10)) COLLATE {collation}"
             );
             source.sql(&table).await.expect("a table");
-            names.push((name, CLAUSES[clause]));
+            names.push((name, clauses));
         }
     }
     let wherry = Wherry::new(&source, &target, &["shop"]);
