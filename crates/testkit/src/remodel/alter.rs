@@ -300,8 +300,13 @@ fn add_descending_index(_: &Scene, table: &Table, random: &mut Random) -> Option
 fn add_unique(_: &Scene, table: &Table, random: &mut Random) -> Option<String> {
     let (one, other) = (key_column(table, random)?, key_column(table, random)?);
     let name = fresh("u", random);
-    (one.name != other.name)
-        .then(|| format!("ADD UNIQUE KEY `{name}` ({}, {})", part(one), part(other)))
+    (one.name != other.name).then(|| {
+        format!(
+            "ADD UNIQUE KEY `{name}` USING BTREE ({}, {})",
+            part(one),
+            part(other)
+        )
+    })
 }
 
 /// MariaDB partitions tables with such keys, which MySQL 8.0 refuses.
@@ -392,7 +397,7 @@ fn replace_primary_key(_: &Scene, table: &Table, random: &mut Random) -> Option<
             part(column)
         )),
         _ => Some(format!(
-            "DROP PRIMARY KEY, ADD UNIQUE KEY `{}` ({})",
+            "DROP PRIMARY KEY, ADD UNIQUE KEY `{}` USING BTREE ({})",
             fresh("p", random),
             old.join(",")
         )),
@@ -404,7 +409,7 @@ fn add_numbered(_: &Scene, table: &Table, random: &mut Random) -> Option<String>
     let counted = table.columns.iter().any(|column| column.numbered);
     (!table.primary.is_empty() && !counted).then(|| {
         let (column, key) = (fresh("a", random), fresh("q", random));
-        format!("ADD `{column}` INT NOT NULL AUTO_INCREMENT, ADD UNIQUE KEY `{key}` (`{column}`)")
+        format!("ADD `{column}` INT NOT NULL AUTO_INCREMENT, ADD UNIQUE KEY `{key}` USING BTREE (`{column}`)")
     })
 }
 

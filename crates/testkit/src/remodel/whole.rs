@@ -6,13 +6,15 @@ use super::picture::{Scene, Table, one};
 use crate::flavour::Flavour;
 use crate::random::Random;
 
-/// What the first tables hold: keys of several kinds, and none.
+/// What the first tables hold: keys of several kinds, and none. Unique ones are BTREE by name, here
+/// and in all statements: without that MariaDB makes them of whole texts, when a column becomes one
+/// at the same time, which MySQL does not have.
 pub(super) const FIRST_TABLES: [&str; 8] = [
     "(id INT PRIMARY KEY, v INT, s VARCHAR(30))",
-    "(id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, u INT NULL UNIQUE, e ENUM('a','b','c'), n INT)",
+    "(id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, u INT NULL, UNIQUE KEY u (u) USING BTREE, e ENUM('a','b','c'), n INT)",
     "(a INT, b INT, s VARCHAR(20), d DATETIME(3) NULL, PRIMARY KEY (a, b))",
     "(v INT, s VARCHAR(20), t TEXT)",
-    "(k VARCHAR(20) NOT NULL, n DECIMAL(10,2), UNIQUE KEY uk (k))",
+    "(k VARCHAR(20) NOT NULL, n DECIMAL(10,2), UNIQUE KEY uk (k) USING BTREE)",
     "(id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION p1 VALUES LESS THAN (20), PARTITION p2 VALUES LESS THAN (60), PARTITION p3 VALUES LESS THAN (2000000))",
     "(id INT PRIMARY KEY, v INT, w INT, KEY (v)) PARTITION BY HASH (id) PARTITIONS 3",
     "(id INT PRIMARY KEY, ts TIMESTAMP NULL, g POINT NULL, x BLOB, b BIT(7))",
@@ -240,11 +242,15 @@ fn create_index(scene: &Scene, random: &mut Random) -> Option<String> {
     let table = scene.table.as_ref()?;
     let column = table.column(random, |column| column.is_number())?;
     let (kind, hint) = (
-        random.pick(&["INDEX", "UNIQUE INDEX"]),
+        random.pick(&["INDEX `", "UNIQUE INDEX `"]),
         random.pick(&["", " ALGORITHM=INPLACE LOCK=NONE", " USING BTREE"]),
     );
+    let using = match kind.starts_with("UNIQUE") {
+        true => "USING BTREE ",
+        false => "",
+    };
     Some(format!(
-        "CREATE {kind} `i{}` ON {} (`{}`){hint}",
+        "CREATE {kind}i{}` {using}ON {} (`{}`){hint}",
         random.below(9),
         table.name,
         column.name
