@@ -442,46 +442,89 @@ async fn a_refused_table_hinders_no_other() {
     running.stop();
 }
 
-/// The stream, further back, still has the name of its CHECK at another table.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_table_waits_for_the_name_of_its_check() {
+/// Keeps the stream of the next run from going on: more rows than one worker's are updated, and a
+/// session of the target holds them. Such a group does not hold the checkpoint while it waits.
+async fn hold_stream(source: &Server, target: &Server) -> mysql_async::Conn {
+    let update = source.sql("UPDATE shop.held SET v = v + 1").await;
+    update.expect("rows that the stream waits for");
+    let mut holder = target.connect().await.expect("a session");
+    holder
+        .query_drop("BEGIN; SELECT * FROM shop.held FOR UPDATE")
+        .await
+        .expect("their locks");
+    holder
+}
+
+/// A stopped task of these tables, and `held` for [`hold_stream`].
+async fn stopped_task(tables: &str) -> (Arc<Server>, Arc<Server>, Wherry) {
     let (source, target) = (
         server(Flavour::MySql97).await,
         server(Flavour::MySql97).await,
     );
-    source
-        .sql(
-            "CREATE DATABASE shop; CREATE TABLE shop.had (id INT PRIMARY KEY, v INT, CONSTRAINT k CHECK (v > 0));
-             CREATE TABLE shop.has (id INT PRIMARY KEY, v INT);
-             INSERT INTO shop.has VALUES (1, 1)",
-        )
-        .await
-        .expect("tables");
-    // More than one worker's: such a group does not hold the checkpoint while it waits.
     let rows: Vec<String> = (1..=200).map(|id| format!("({id}, 1)")).collect();
-    let rows = format!("INSERT INTO shop.had VALUES {}", rows.join(","));
-    source.sql(&rows).await.expect("rows");
+    let held = format!(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE held (id INT PRIMARY KEY, v INT); INSERT INTO held VALUES {}; {tables}",
+        rows.join(",")
+    );
+    source.sql(&held).await.expect("tables");
     let wherry = Wherry::new(&source, &target, &["shop"]);
     let running = wherry.start(&["run"]);
     running.hear_strict();
     running.stop();
+    (source, target, wherry)
+}
+
+/// The stream, further back, still has the name of its CHECK at another table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_waits_for_the_name_of_its_check() {
+    let (source, target, wherry) = stopped_task(
+        "CREATE TABLE had (id INT PRIMARY KEY, v INT, CONSTRAINT k CHECK (v > 0));
+         CREATE TABLE has (id INT PRIMARY KEY, v INT); INSERT INTO had VALUES (1, 1); INSERT INTO has VALUES (1, 1)",
+    )
+    .await;
+    let mut holder = hold_stream(&source, &target).await;
     source
         .sql(
-            "UPDATE shop.had SET v = 2; ALTER TABLE shop.had DROP CHECK k;
-             ALTER TABLE shop.has ADD CONSTRAINT k CHECK (v > 0); INSERT INTO shop.has VALUES (2, 2)",
+            "ALTER TABLE shop.had DROP CHECK k; ALTER TABLE shop.has ADD CONSTRAINT k CHECK (v > 0);
+             INSERT INTO shop.has VALUES (2, 2)",
         )
         .await
         .expect("the name moves");
     wherry.finish(&["resync", "shop.has"]).expect_code(0);
-    let mut holder = target.connect().await.expect("a session");
-    holder
-        .query_drop("BEGIN; SELECT * FROM shop.had FOR UPDATE")
-        .await
-        .expect("a lock that the stream waits for");
     let running = wherry.start(&["run"]);
     running.hear_log("the target refuses `shop`.`has`");
     holder.query_drop("ROLLBACK").await.expect("it goes on");
     joined(&target, "shop.has", &running).await;
+    assert_equal(&wherry, &source, &target, &["shop"]).await;
+    running.stop();
+}
+
+/// The stream meets a foreign key to a table that is loaded beside it, where it has the columns of a
+/// later time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_to_a_table_of_a_later_time_has_its_own_loaded_anew() {
+    let (source, target, wherry) = stopped_task(
+        "CREATE TABLE parent (id INT PRIMARY KEY, v INT); CREATE TABLE child (id INT PRIMARY KEY, p INT, KEY (p));
+         INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (1, 1)",
+    )
+    .await;
+    let mut holder = hold_stream(&source, &target).await;
+    source
+        .sql(
+            "USE shop; ALTER TABLE child ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES parent (id);
+             ALTER TABLE child DROP FOREIGN KEY f; ALTER TABLE parent CHANGE id num INT;
+             INSERT INTO parent VALUES (2, 2); INSERT INTO child VALUES (2, 2)",
+        )
+        .await
+        .expect("definitions");
+    wherry.finish(&["resync", "shop.parent"]).expect_code(0);
+    let running = wherry.start(&["run"]);
+    let later = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND COLUMN_NAME = 'num'";
+    becomes(&target, later, "1", &running).await;
+    holder.query_drop("ROLLBACK").await.expect("it goes on");
+    running.hear_log("`shop`.`child` is to be loaded anew");
+    joined(&target, "shop.child", &running).await;
+    joined(&target, "shop.parent", &running).await;
     assert_equal(&wherry, &source, &target, &["shop"]).await;
     running.stop();
 }

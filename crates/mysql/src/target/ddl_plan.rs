@@ -130,7 +130,7 @@ impl Inner {
         let dialect = self.dialect().await?;
         let table = match made.and_then(|table| shaped(request, table, dialect)) {
             Ok(table) => table,
-            Err(refusal) => return self.plan_refused(request, &subject, &refusal),
+            Err(refusal) => return self.plan_refused_there(request, &subject, &refusal).await,
         };
         if let Some(reason) = self.unlike(request, None, &table) {
             self.plan_restart(request, &mut plan, &subject, reason)?;
@@ -139,7 +139,7 @@ impl Inner {
         let sql = match self.create_statement(request, &table, like).await {
             Ok(sql) => sql,
             Err(refusal) if refusal.class != Class::Operator => return Err(refusal),
-            Err(refusal) => return self.plan_refused(request, &subject, &refusal),
+            Err(refusal) => return self.plan_refused_there(request, &subject, &refusal).await,
         };
         if request.statement.or_replace {
             plan.legs.push(drop_leg(request, &subject));
@@ -276,7 +276,7 @@ impl Inner {
                 table.adopted.clone_from(&stored.state.table.adopted);
                 table
             }
-            Err(refusal) => return self.plan_refused(request, subject, &refusal),
+            Err(refusal) => return self.plan_refused_there(request, subject, &refusal).await,
         };
         let unlike = self.unlike(request, Some(&stored.state.table), &table);
         let unlike = unlike
@@ -295,7 +295,7 @@ impl Inner {
                 return Ok(plan);
             }
             Err(ShadowFault::Refused(refusal)) => {
-                return self.plan_refused(request, subject, &refusal);
+                return self.plan_refused_there(request, subject, &refusal).await;
             }
         }
         if renamed != subject {

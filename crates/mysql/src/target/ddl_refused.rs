@@ -49,11 +49,30 @@ impl Inner {
         table: &TableName,
         refusal: &Fault,
     ) -> Result<Plan, Fault> {
-        let anew = match request.selection.refused_ddl {
-            RefusedDdl::Reload => self.plan_anew(request, table, refusal, &[])?,
-            RefusedDdl::Pause => None,
-        };
-        if let Some(plan) = anew {
+        let anew = request.selection.refused_ddl == RefusedDdl::Reload;
+        self.plan_refusal(request, table, refusal, anew)
+    }
+
+    /// As `plan_refused`, where the target itself has said no to a try.
+    pub(super) async fn plan_refused_there(
+        &self,
+        request: &Request<'_>,
+        table: &TableName,
+        refusal: &Fault,
+    ) -> Result<Plan, Fault> {
+        let anew = request.selection.refused_ddl == RefusedDdl::Reload
+            || self.comes_from_another(request, refusal).await?;
+        self.plan_refusal(request, table, refusal, anew)
+    }
+
+    fn plan_refusal(
+        &self,
+        request: &Request<'_>,
+        table: &TableName,
+        refusal: &Fault,
+        anew: bool,
+    ) -> Result<Plan, Fault> {
+        if anew && let Some(plan) = self.plan_anew(request, table, refusal, &[])? {
             return Ok(plan);
         }
         let mut plan = Plan::default();
@@ -70,8 +89,11 @@ impl Inner {
         refused: &RefusedLeg<'_>,
     ) -> Result<(), Fault> {
         let RefusedLeg { leg, refusal, done } = refused;
+        // An earlier try had begun to drop what is to be loaded anew.
+        let is_dropped = request.resumed && refusal.code == fault::UNKNOWN_TABLE;
         let anew = request.selection.refused_ddl == RefusedDdl::Reload
-            || self.comes_from_another(request, refusal.code).await?;
+            || is_dropped
+            || self.comes_from_another(request, &refusal.fault).await?;
         let anew = match anew {
             true => self.plan_anew(request, &leg.table, &refusal.fault, done)?,
             false => None,
@@ -94,12 +116,12 @@ impl Inner {
     /// True where the refusal is about another table, and that one is not as it was at this place:
     /// a table that is loaded beside the stream holds names, and lacks columns and keys, that were
     /// otherwise then.
-    async fn comes_from_another(&self, request: &Request<'_>, code: u16) -> Result<bool, Fault> {
-        // An earlier try had begun to drop what is to be loaded anew.
-        if request.resumed && code == fault::UNKNOWN_TABLE {
-            return Ok(true);
-        }
-        if !fault::is_about_another_table(code) {
+    async fn comes_from_another(
+        &self,
+        request: &Request<'_>,
+        refusal: &Fault,
+    ) -> Result<bool, Fault> {
+        if !fault::is_about_another_table(refusal) {
             return Ok(false);
         }
         if request.in_lane {

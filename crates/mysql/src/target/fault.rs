@@ -125,19 +125,27 @@ pub(super) fn ddl_fault(error: SessionError, table: &TableName) -> Fault {
         return error.into_fault();
     }
     let reason = redacted(&error);
-    Fault::operator(
-        "TGT-040",
-        format!(
-            "could not change the definition of target table {table}: server error {code}: {reason}"
+    let message = format!(
+        "could not change the definition of target table {table}: server error {code}: {reason}"
+    );
+    let (code, hint) = match OTHER_TABLE_CODES.contains(&code) {
+        true => (
+            ABOUT_ANOTHER,
+            "Look at the other table in source and target: it has the name, or lacks what is referred to. Make both alike, then start the table again.",
         ),
-    )
-    .hint("Change the definition so that the target accepts it, then start the table again.")
-    .table(table)
+        false => (
+            "TGT-040",
+            "Change the definition so that the target accepts it, then start the table again.",
+        ),
+    };
+    Fault::operator(code, message).hint(hint).table(table)
 }
 
-/// True where the server refused a definition for what another table is.
-pub(super) fn is_about_another_table(code: u16) -> bool {
-    OTHER_TABLE_CODES.contains(&code)
+/// Of a definition that the server refused for what another table is.
+const ABOUT_ANOTHER: &str = "TGT-045";
+
+pub(super) fn is_about_another_table(refusal: &Fault) -> bool {
+    refusal.code == ABOUT_ANOTHER
 }
 
 /// The server's text without quoted values where the error is known to quote them.
