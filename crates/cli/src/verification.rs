@@ -72,7 +72,7 @@ fn text(report: &Report) -> String {
     for table in &report.tables {
         if !table.not_compared.is_empty() {
             lines.push(format!(
-                "  {}: not compared, since their values depend on the time: {}",
+                "  {}: not compared, since their values depend on when or how a row came: {}",
                 table.table,
                 table.not_compared.join(", ")
             ));
@@ -167,7 +167,7 @@ fn verdict(report: &Report) -> String {
     if is_clean(report) && timed > 0 {
         return format!(
             "equal but for {} that cannot be compared",
-            number(timed, "additional column", "additional columns")
+            number(timed, "column", "columns")
         );
     }
     if is_clean(report) {
@@ -276,10 +276,10 @@ mod tests {
         let mut report = clean();
         report.tables[0].not_compared = vec!["imported".to_owned()];
         let text = text(&report);
-        assert!(
-            text.contains("`s`.`a`: not compared, since their values depend on the time: imported")
-        );
-        assert!(text.ends_with("equal but for 1 additional column that cannot be compared"));
+        assert!(text.contains(
+            "`s`.`a`: not compared, since their values depend on when or how a row came: imported"
+        ));
+        assert!(text.ends_with("equal but for 1 column that cannot be compared"));
         assert!(is_clean(&report));
     }
 

@@ -413,7 +413,7 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
             missing: table.missing,
             different: table.different,
             apart: table.apart,
-            not_compared: table.timed.clone(),
+            not_compared: table.uncompared.clone(),
         });
     }
     for difference in &report.schema {

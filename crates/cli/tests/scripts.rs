@@ -192,7 +192,8 @@ async fn scripts_that_cannot_be_right_are_refused() {
     source
         .sql(
             "CREATE DATABASE shop; USE shop;
-             CREATE TABLE p (id INT PRIMARY KEY, code INT UNIQUE, a INT, g INT AS (a + 1), b INT, t DATETIME);
+             CREATE TABLE p (id INT PRIMARY KEY, code INT UNIQUE, a INT, g INT AS (a + 1), b INT, t DATETIME, n VARCHAR(90));
+             CREATE TABLE bare (t DATETIME);
              CREATE TABLE c (id INT PRIMARY KEY, code INT, FOREIGN KEY (code) REFERENCES p (code))",
         )
         .await
@@ -209,13 +210,20 @@ async fn scripts_that_cannot_be_right_are_refused() {
     };
     check("p", "e_set(`w`, 1)", "ETL-010", "line 1, character 7");
     check("p", "e_set(`b`, 'x' + 1)", "ETL-011", "character");
-    check("p", "e_set(`t`, dt_now())", "TRF-004", "more than the row");
     check(
         "p",
         "e_if(op_eq(__OPERATION__, __OP_DELETE__), e_drop())",
         "TRF-004",
-        "",
+        "which rows",
     );
+    check(
+        "p",
+        "e_set(__OPERATION__, __OP_INSERT__)",
+        "TRF-004",
+        "which rows",
+    );
+    check("p", "e_set(`n`, __SCN__)", "TRF-004", "place in the log");
+    check("bare", "e_set(`t`, dt_now())", "ETL-017", "character");
     check("p", "e_set(`code`, 1)", "TRF-005", "`code`");
     check("p", "e_set(`a`, 1)", "TRF-005", "`a`");
     check("c", "e_set(`code`, 1)", "TRF-005", "`code`");
@@ -231,7 +239,8 @@ async fn scripts_that_cannot_be_right_are_refused() {
     let wherry = Wherry::new(&source, &target, &["shop"]).select(rule);
     let plan = wherry.finish(&["plan"]).expect_code(0);
     let tables = plan.of_type("plan-table");
-    assert_eq!(tables[1]["script"], "e_set(`b`, 1)");
+    let of_p = tables.iter().find(|table| table["source"] == "shop.p");
+    assert_eq!(of_p.expect("the table")["script"], "e_set(`b`, 1)");
 }
 
 /// Rows of several tables meet in one, each as its filter and script let it.
@@ -265,4 +274,90 @@ async fn rows_change_on_their_way_into_one_table() {
     let here = "SELECT id, v, shard FROM shop.whole ORDER BY id";
     assert_same(&source, there, &target, here).await;
     running.stop();
+}
+
+const STAMPS: &str = "e_compose(
+    e_switch(op_eq(__OPERATION__, __OP_UPDATE__), e_set(`kind`, 'U'), default=e_set(`kind`, 'I')),
+    e_set(`stamp`, __COMMIT_TIMESTAMP__),
+    e_set(`was`, v(`v`, __BEFORE__)))";
+
+/// Values that depend on when and how a row came are written, and named as not compared.
+async fn time_and_operation_are_written(flavour: Flavour) {
+    let source = server(flavour).await;
+    let target = server(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE item (id INT PRIMARY KEY, v INT, at DATETIME, kind VARCHAR(9), stamp DATETIME, was INT) ENGINE=InnoDB;
+             INSERT INTO item VALUES (1, 10, UTC_TIMESTAMP(), 'x', NULL, 7), (2, 20, UTC_TIMESTAMP(), 'x', NULL, 7), (3, 30, UTC_TIMESTAMP(), 'x', NULL, 7)",
+        )
+        .await
+        .expect("source data");
+    let script = serde_json::Value::from(STAMPS);
+    let wherry = Wherry::new(&source, &target, &["shop"])
+        .select(&format!(
+            "tables: [{{table: shop.item, etl: {{script: {script}}}}}]"
+        ))
+        .extra("cutover: {stop_writes: {command: \"true\"}}");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql("UPDATE shop.item SET v = 11, at = UTC_TIMESTAMP() WHERE id = 1; INSERT INTO shop.item VALUES (4, 40, UTC_TIMESTAMP(), 'x', NULL, 7)")
+        .await
+        .expect("changes");
+    becomes(&target, "SELECT COUNT(*) FROM shop.item", "4", &running).await;
+    running.signal("KILL");
+    drop(running);
+    source
+        .sql("UPDATE shop.item SET v = 21, at = UTC_TIMESTAMP() WHERE id = 2; UPDATE shop.item SET id = 5, v = 41, at = UTC_TIMESTAMP() WHERE id = 4; DELETE FROM shop.item WHERE id = 3")
+        .await
+        .expect("changes behind a crash");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let verified = wherry.finish(&["verify"]).expect_code(0);
+    let report = &verified.of_type("verify")[0];
+    let mut told: Vec<String> =
+        serde_json::from_value(report["tables"][0]["not_compared"].clone()).expect("names");
+    told.sort();
+    assert_eq!(told, ["kind", "stamp", "was"]);
+    let rows = target
+        .rows("SELECT id, v, kind, was FROM shop.item WHERE stamp BETWEEN at AND UTC_TIMESTAMP() ORDER BY id")
+        .await
+        .expect("rows");
+    let rows: Vec<String> = rows
+        .into_iter()
+        .map(|row| {
+            row.into_iter()
+                .map(|value| value.unwrap_or("-".to_owned()))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
+    assert_eq!(rows, ["1 11 U 10", "2 21 U 20", "5 41 U 40"]);
+    target
+        .sql("UPDATE shop.item SET v = 0 WHERE id = 1")
+        .await
+        .expect("damage");
+    wherry.finish(&["verify"]).expect_code(4);
+    target
+        .sql("UPDATE shop.item SET v = 11 WHERE id = 1")
+        .await
+        .expect("it is mended");
+    running.stop();
+    wherry.finish(&["cutover"]).expect_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_and_operation_are_written_from_97() {
+    time_and_operation_are_written(Flavour::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_and_operation_are_written_from_56() {
+    time_and_operation_are_written(Flavour::MySql56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_and_operation_are_written_from_mariadb() {
+    time_and_operation_are_written(Flavour::MariaDb).await;
 }

@@ -84,6 +84,10 @@ pub trait Source: RowReader {
     /// Of these views, those that the source itself cannot resolve, with its reason.
     async fn broken_views(&self, views: &[ObjectName]) -> Result<Vec<(ObjectName, String)>, Fault>;
 
+    /// Columns whose value in the target depends on when or how a row came, and not on the source's
+    /// row alone.
+    fn varying_columns(&self, table: &Table) -> Vec<usize>;
+
     /// Opens one snapshot of exact tables together with the position it stands at. A table without
     /// transactions comes alone.
     async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault>;

@@ -23,6 +23,9 @@ pub struct Shape {
     /// every row until their values are computed.
     #[serde(default)]
     pub added: Vec<Additional>,
+    /// Indices of columns whose values a verification cannot compare; set for it alone.
+    #[serde(skip)]
+    pub uncompared: Vec<usize>,
     /// What of its changes does not move.
     #[serde(default, skip_serializing_if = "Leaves::is_nothing")]
     pub leaves: Leaves,
@@ -125,6 +128,7 @@ impl Shape {
                 ..leaves
             },
             added: rule.add.clone().unwrap_or_default(),
+            uncompared: Vec::new(),
         };
         (shape != Shape::default()).then(|| Box::new(shape))
     }

@@ -171,13 +171,22 @@ impl Table {
         timed.map(|(index, _)| self.source_columns().len() + index)
     }
 
-    /// The table without what cannot be compared: as NULL on either side.
-    pub fn compared(mut self) -> Table {
-        let timed: Vec<usize> = self.timed_columns().collect();
+    /// The table without what cannot be compared, as NULL on either side: added columns whose values
+    /// depend on the time, and these.
+    pub fn compared(mut self, varying: &[usize]) -> Table {
+        let timed = self.timed_columns();
+        let uncompared: Vec<usize> = varying.iter().copied().chain(timed).collect();
         if let Some(shape) = &mut self.shape {
-            shape.left_out.extend(timed);
+            shape.left_out.extend(&uncompared);
+            shape.uncompared = uncompared;
         }
         self
+    }
+
+    /// Columns that a verification does not compare.
+    pub fn uncompared_columns(&self) -> impl Iterator<Item = &Column> {
+        let uncompared = self.shape.iter().flat_map(|shape| &shape.uncompared);
+        uncompared.map(|column| &self.columns[*column])
     }
 
     /// The condition under which its rows move.

@@ -103,13 +103,19 @@ impl Values {
     }
 }
 
-/// The table as scripts see it: without columns whose values depend on the time, so that no other
-/// value can come to depend on it.
+/// The table as scripts see it: without additional columns whose values depend on the time, so that
+/// no other value can come to depend on it, and with those that they may write and a verification
+/// leaves out.
 pub(crate) fn for_scripts(table: &Table) -> Cow<'_, Table> {
-    if table.timed_columns().next().is_none() {
+    if table.timed_columns().next().is_none() && table.uncompared_columns().next().is_none() {
         return Cow::Borrowed(table);
     }
-    let mut visible = table.clone().compared();
+    let mut visible = table.clone();
+    if let Some(shape) = &mut visible.shape {
+        let uncompared = std::mem::take(&mut shape.uncompared);
+        shape.left_out.retain(|column| !uncompared.contains(column));
+    }
+    let mut visible = visible.compared(&[]);
     for column in table.timed_columns() {
         // No script can write this name.
         visible.columns[column].name.clear();

@@ -1,14 +1,14 @@
 //! Scripts of the ETL language at the source's end: rows change behind the filter, in the load, in the
 //! stream and for `verify` alike. Before a script runs, added columns get their values.
 //!
-//! Owns what a script must be for that: its rows depend on the source's row alone, and it leaves alone
-//! whatever rows are found or tied by. What scripts mean is the business of crate `etl`.
+//! Owns what a script must be for that: which rows there are depends on the source's rows alone, and it
+//! leaves alone whatever rows are found or tied by. Values may depend on when and how a row came; those are not verified. What scripts mean is the business of crate `etl`.
 
 use crate::additional::{self, Moment, Values as AddedValues};
 use crate::ddl::definition::Definition;
 use crate::ddl::{Context, Dialect};
 use wherry_etl::{
-    ErrorPolicy, Images, Options, Program, RowOutcome, RunError, Script, ScriptError,
+    ErrorPolicy, Images, Options, Program, Purity, RowOutcome, RunError, Script, ScriptError,
 };
 use wherry_model::row::Values;
 use wherry_model::task::EtlErrors;
@@ -223,17 +223,42 @@ pub(crate) fn problem(table: &Table, dialect: Dialect) -> Option<Fault> {
     if let Some(fault) = additional::problem(table, &program.added) {
         return Some(fault);
     }
-    let script = program.program();
-    if script.is_some_and(|script| !script.is_row_function()) {
-        let message = format!(
-            "the script of table {} looks at more than the row: at the time, the operation, or the other image",
-            table.name
-        );
-        return Some(Fault::operator("TRF-004", message).table(&table.name).hint(
-            "Compute from the columns alone, so that load, stream and verify give the same row.",
-        ));
+    if let Some((script, RowScript { text, .. })) = &program.script {
+        let cannot = |why: &str, hint: &str| {
+            let message = format!("the script of table {} {why}", table.name);
+            Some(
+                Fault::operator("TRF-004", message)
+                    .table(&table.name)
+                    .hint(hint),
+            )
+        };
+        if script.purity() == Purity::Record {
+            return cannot(
+                "makes it depend on the time, the operation or the other image which rows the target has",
+                "Drop rows and choose operations by the columns alone; values may depend on the rest.",
+            );
+        }
+        if text.contains("__SCN__") {
+            return cannot(
+                "looks at the place in the log, which a load does not have",
+                "Use __COMMIT_TIMESTAMP__, or compute from the row.",
+            );
+        }
     }
     needed(&program, table, dialect)
+}
+
+/// Columns that the script of a table writes by more than the row: the time, the operation or the other
+/// image.
+pub(crate) fn varying_columns(table: &Table) -> Vec<usize> {
+    let program = RowProgram::of(table).ok().flatten();
+    match program
+        .as_ref()
+        .and_then(|program| Some(program.program()?.purity()))
+    {
+        Some(Purity::RowExcept(columns)) => columns,
+        _ => Vec::new(),
+    }
 }
 
 /// Rows are found by their keys, and the target computes from its own columns: what these need is

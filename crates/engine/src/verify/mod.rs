@@ -132,9 +132,10 @@ impl Verify {
             return Err(not_whole(phases));
         }
         let mut task = self.target.stored().await?.ok_or_else(not_loaded)?;
-        let compared = |state: TableState| TableState {
-            table: state.table.compared(),
-            ..state
+        let compared = |state: TableState| {
+            let varying = self.source.varying_columns(&state.table);
+            let table = state.table.compared(&varying);
+            TableState { table, ..state }
         };
         task.tables = task.tables.into_iter().map(compared).collect();
         let passed = task.has_passed_end();

@@ -70,8 +70,8 @@ pub struct TableReport {
     pub different: u64,
     /// The three are what `operations` or `filter_updates` leave out, and not the policy.
     pub apart: bool,
-    /// Names of columns that were not compared, since their values depend on the time.
-    pub timed: Vec<String>,
+    /// Names of columns that were not compared, since their values depend on when or how a row came.
+    pub uncompared: Vec<String>,
 }
 
 impl TableReport {
@@ -87,9 +87,9 @@ impl TableReport {
             missing: 0,
             different: 0,
             apart: !table.is_kept() && (table.may_miss_rows() || table.may_hold_more()),
-            timed: table
-                .timed_columns()
-                .map(|column| table.columns[column].name.clone())
+            uncompared: table
+                .uncompared_columns()
+                .map(|column| column.name.clone())
                 .collect(),
         }
     }

@@ -20,6 +20,7 @@ use crate::merge;
 use crate::names::Names;
 use crate::object::{broken_view, read_objects};
 use crate::reader::{Origin, TableReader};
+use crate::script;
 use crate::session::{Endpoint, Pool, PooledSession, Session, SessionKind};
 use crate::shape;
 use async_trait::async_trait;
@@ -234,6 +235,10 @@ impl Source for MysqlSource {
             return self.end().await;
         }
         exact::end_behind(&self.endpoint, &table.name, self.lock_tries).await
+    }
+
+    fn varying_columns(&self, table: &Table) -> Vec<usize> {
+        script::varying_columns(table)
     }
 
     async fn exact_snapshot(&self, tables: &[Table]) -> Result<Box<dyn ExactSnapshot>, Fault> {
