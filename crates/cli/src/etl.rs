@@ -74,7 +74,7 @@ async fn attempt(args: &EtlTryArgs, output: Output) -> Result<Exit, Failure> {
             .hint("Give --table shop.orders and a task file, whose source has the table.")
     })?;
     let program = compile(&args.etl, &text, &script, &table)?;
-    let row = row_of(&table, &args.row)?;
+    let row = wire::filled(&table, &row_of(&table, &args.row)?)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| {
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
@@ -139,10 +139,12 @@ fn parse(args: &EtlArgs, text: &str) -> Result<Script, Failure> {
 }
 
 fn compile(args: &EtlArgs, text: &str, script: &Script, table: &Table) -> Result<Program, Failure> {
-    script.compile(table, STRICT).map_err(|error| {
-        let message = format!("for table {}: {}", table.name, error.message);
-        at(args, text, error.span, error.code, message, &error.hint)
-    })
+    script
+        .compile(&wire::for_scripts(table), STRICT)
+        .map_err(|error| {
+            let message = format!("for table {}: {}", table.name, error.message);
+            at(args, text, error.span, error.code, message, &error.hint)
+        })
 }
 
 /// An error at its place in the script.
@@ -159,7 +161,7 @@ fn at(
     Failure::TaskFile(Box::new(error))
 }
 
-/// The table as the source has it; `None` where none was named.
+/// The table as the source has it, with its additional columns; `None` where none was named.
 async fn table_of(args: &EtlArgs) -> Result<Option<Table>, Failure> {
     let Some(text) = &args.table else {
         return Ok(None);
@@ -178,7 +180,7 @@ async fn table_of(args: &EtlArgs) -> Result<Option<Table>, Failure> {
     })?))
 }
 
-/// A row from `{"column": value}`; columns that are not named are NULL.
+/// A row from `{"column": value}`; columns that are not named are NULL, and so are additional ones.
 fn row_of(table: &Table, text: &str) -> Result<Row, Fault> {
     let wrong = |what: String| {
         Fault::input("PLN-013", what).hint(
@@ -187,7 +189,8 @@ fn row_of(table: &Table, text: &str) -> Result<Row, Fault> {
     };
     let object: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| wrong(format!("the row is no JSON object: {error}")))?;
-    let is_known = |key: &String| table.columns.iter().any(|column| column.name == **key);
+    let columns = table.source_columns();
+    let is_known = |key: &String| columns.iter().any(|column| column.name == **key);
     if let Some(key) = object.keys().find(|key| !is_known(key)) {
         let shown = key.escape_debug();
         return Err(wrong(format!(
@@ -204,7 +207,8 @@ fn row_of(table: &Table, text: &str) -> Result<Row, Fault> {
             ))
         }),
     };
-    let values: Vec<Option<Vec<u8>>> = table.columns.iter().map(value).collect::<Result<_, _>>()?;
+    let mut values: Vec<Option<Vec<u8>>> = columns.iter().map(value).collect::<Result<_, _>>()?;
+    values.resize(table.columns.len(), None);
     Ok(Row::from_values(values.iter().map(Option::as_deref)))
 }
 
@@ -255,8 +259,9 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
 }
 
 fn object_of(table: &Table, row: &Row) -> Value {
-    let pairs = table.columns.iter().zip(row.values());
-    let pairs = pairs.map(|(column, value)| (column.name.clone(), shown(column, value)));
+    let columns = table.columns.iter().enumerate().zip(row.values());
+    let moving = columns.filter(|((index, _), _)| !table.is_left_out(*index));
+    let pairs = moving.map(|((_, column), value)| (column.name.clone(), shown(column, value)));
     Value::Object(pairs.collect())
 }
 

@@ -4,6 +4,7 @@ use crate::figures::count;
 use crate::plan::Found;
 use crate::task::Task;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use wherry_engine::run::{Outcome, RunOptions, Runner, Until};
 use wherry_engine::state::ChoiceAction;
 use wherry_engine::verify::report::{Mismatch, MismatchKind, VerifyReport, key_text};
 use wherry_model::task::SelectSpec;
-use wherry_model::{CheckItem, Fault, RuleChange, Table, TableName};
+use wherry_model::{CheckItem, Fault, NameMap, Row, RuleChange, Table, TableName};
 use wherry_mysql::ServerVersion;
 use wherry_mysql::names::Names;
 use wherry_mysql::session::secret::resolve;
@@ -235,7 +236,7 @@ pub async fn survey(task: &Task) -> Result<Found, Fault> {
     })
 }
 
-/// One table as the source has it; `None` where it has none of this name.
+/// One table as the source has it, with what the task says of it; `None` where there is none of this name.
 pub async fn table(task: &Task, name: &TableName) -> Result<Option<Table>, Fault> {
     let options = SourceOptions { readers: 1 };
     let source = MysqlSource::new(resolve(&task.spec.source).await?, options);
@@ -244,10 +245,28 @@ pub async fn table(task: &Task, name: &TableName) -> Result<Option<Table>, Fault
         ..SelectSpec::default()
     };
     let catalog = source.catalog(&selection).await?;
-    match catalog.refused.into_iter().next() {
-        Some(fault) => Err(fault),
-        None => Ok(catalog.tables.into_iter().next()),
+    if let Some(fault) = catalog.refused.into_iter().next() {
+        return Err(fault);
     }
+    let Some(mut table) = catalog.tables.into_iter().next() else {
+        return Ok(None);
+    };
+    // How the target stores names is not asked: no script sees its names.
+    if let Ok(names) = NameMap::new(&task.spec.select, false) {
+        names.apply(&mut table);
+    }
+    wherry_mysql::additional::check(&table)?;
+    Ok(Some(table))
+}
+
+/// The table as its script sees it.
+pub fn for_scripts(table: &Table) -> Cow<'_, Table> {
+    wherry_mysql::additional::for_scripts(table)
+}
+
+/// A row of the source with the values of additional columns.
+pub fn filled(table: &Table, row: &Row) -> Result<Row, Fault> {
+    wherry_mysql::additional::filled(table, row)
 }
 
 async fn version_of(endpoint: &Endpoint) -> Result<ServerVersion, Fault> {

@@ -136,6 +136,7 @@ async fn scripts_are_checked_and_tried() {
     let task = task_file(folder.path(), &source, &target, rest);
     rows_are_tried(folder.path(), &task);
     mistakes_have_their_place(folder.path(), &task);
+    columns_are_added_first(folder.path(), &source, &target);
 }
 
 fn run(verb: &str, path: &Path, rest: &[&str]) -> Output {
@@ -181,6 +182,39 @@ fn rows_are_tried(folder: &Path, task: &Path) {
         value["row"],
         json!({"id": "1", "data": "0xff00", "name": "é"})
     );
+}
+
+/// A script finds additional columns with their values, and cannot see those that depend on the time.
+fn columns_are_added_first(folder: &Path, source: &Server, target: &Server) {
+    let with = |rule: &str| {
+        let rest = format!(
+            "select: {{databases: [shop], tables: [{{table: shop.orders, without: [n], {rule}}}]}}\n"
+        );
+        task_file(folder, source, target, &rest)
+    };
+    let task = with(
+        r#"add: [{name: place, type: VARCHAR(40), value: "op_add(__TB__, `note`)"}, {name: twice, type: INT, value: "`n` * 2"}, {name: at, type: DATETIME, value: dt_now()}]"#,
+    );
+    let table = [text(&task), "--table", "shop.orders"];
+    let script = |text: &str| write(folder, "added.etl", text);
+    let upper = script("e_set(`place`, str_upper(`place`))");
+    let value = json_of(&run("check", &upper, &table));
+    assert_eq!(value["assigns"], json!(["place"]), "{value}");
+    let tried = |row: &str| json_of(&run("try", &upper, &[&table[..], &["--row", row]].concat()));
+    let value = tried(r#"{"id": 1, "note": "a", "n": 4}"#);
+    let row = &value["row"];
+    assert_eq!(
+        (&row["place"], &row["twice"], &row["n"]),
+        (&json!("ORDERSA"), &json!("8"), &Value::Null),
+        "{value}"
+    );
+    assert!(row["at"].is_string(), "{value}");
+    assert_eq!(tried(r#"{"place": "a"}"#)["code"], "PLN-013");
+    let timed = script("e_set(`note`, dt_str(`at`, 'yyyy'))");
+    assert_eq!(json_of(&run("check", &timed, &table))["code"], "ETL-010");
+    let task = with("add: [{name: note, type: INT, value: '1'}]");
+    let refused = run("check", &upper, &[text(&task), "--table", "shop.orders"]);
+    assert_eq!(json_of(&refused)["code"], "ADD-003");
 }
 
 fn mistakes_have_their_place(folder: &Path, task: &Path) {

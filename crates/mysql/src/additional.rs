@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wherry_etl::{Context as Surroundings, Expression, RunError, Script, ScriptError};
 use wherry_model::task::SelectSpec;
-use wherry_model::{Additional, Fault, Table};
+use wherry_model::{Additional, Fault, Row, Table};
 
 /// When a row was read or changed, in microseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +106,7 @@ impl Values {
 /// The table as scripts see it: without additional columns whose values depend on the time, so that
 /// no other value can come to depend on it, and with those that they may write and a verification
 /// leaves out.
-pub(crate) fn for_scripts(table: &Table) -> Cow<'_, Table> {
+pub fn for_scripts(table: &Table) -> Cow<'_, Table> {
     if table.timed_columns().next().is_none() && table.uncompared_columns().next().is_none() {
         return Cow::Borrowed(table);
     }
@@ -121,6 +121,22 @@ pub(crate) fn for_scripts(table: &Table) -> Cow<'_, Table> {
         visible.columns[column].name.clear();
     }
     Cow::Owned(visible)
+}
+
+/// A row with its values in the place of the NULLs that it has for added columns, as a load makes it.
+pub fn filled(table: &Table, row: &Row) -> Result<Row, Fault> {
+    let moment = Moment::of_reading();
+    let values = Values::of(table)?;
+    let filled = values.filled(table, row.encoded(), moment)?;
+    Ok(Row::from_encoded(filled.into_owned().into()))
+}
+
+/// Why a table cannot have its added columns, whatever else moves of it.
+pub fn check(table: &Table) -> Result<(), Fault> {
+    match problem(table, &Values::of(table)?) {
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
 }
 
 /// What is wrong with a value whatever its table is.
