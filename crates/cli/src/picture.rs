@@ -210,6 +210,9 @@ pub fn stream_words(progress: &Progress) -> String {
     for (value, one, many) in extras.into_iter().filter(|(value, ..)| *value > 0) {
         words.push_str(&format!(", {}", number(value, one, many)));
     }
+    if let Some(heartbeat) = &stream.heartbeat {
+        words.push_str(&format!(", {heartbeat}"));
+    }
     words
 }
 

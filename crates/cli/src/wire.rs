@@ -165,6 +165,7 @@ async fn open_with(task: &Task, source_version: ServerVersion) -> Result<Job, Fa
         schema: spec.schema.clone(),
         memory: spec.limits.memory.0,
         cutover: spec.cutover.clone(),
+        heartbeat: spec.source.heartbeat.clone(),
     };
     Ok(Job {
         runner: Runner::new(source, target, options),

@@ -707,6 +707,13 @@ const CASES: &[(&str, &str, Text)] = &[
         "unknown value `force`",
         Behind("select: {databases: [a]}\n@cutover: {stop_writes: force}\n"),
     ),
+    (
+        "CLI-058",
+        "every 0 s",
+        Whole(
+            "@source: {url: \"mysql://a@s\", heartbeat: {interval_seconds: 0}}\ntarget: {url: \"mysql://a@t\"}\nselect: {databases: [a]}\n",
+        ),
+    ),
 ];
 
 fn text_of(text: &Text, source: u16, target: u16) -> String {

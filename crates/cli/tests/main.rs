@@ -17,6 +17,7 @@ mod disk;
 mod engines;
 mod everything;
 mod exact;
+mod heartbeat;
 mod json;
 mod keep;
 mod kill;

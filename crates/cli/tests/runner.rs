@@ -18,6 +18,8 @@ pub struct Wherry {
     source: String,
     target: String,
     databases: Vec<String>,
+    /// Further YAML under `source`, in flow style.
+    source_keys: String,
     /// Further YAML under `select`, in flow style.
     select: String,
     /// Further YAML for the task file.
@@ -84,6 +86,7 @@ impl Wherry {
             source: source.to_owned(),
             target: target.to_owned(),
             databases: databases.iter().map(|name| (*name).to_owned()).collect(),
+            source_keys: String::new(),
             select: String::new(),
             extra: String::new(),
         }
@@ -93,6 +96,13 @@ impl Wherry {
     #[must_use]
     pub fn select(mut self, yaml: &str) -> Wherry {
         self.select = format!(", {yaml}");
+        self
+    }
+
+    /// Adds keys under `source`, like `heartbeat: {}`.
+    #[must_use]
+    pub fn source(mut self, yaml: &str) -> Wherry {
+        self.source_keys = format!(", {yaml}");
         self
     }
 
@@ -120,8 +130,9 @@ impl Wherry {
     fn task_file(&self) -> std::path::PathBuf {
         let path = self.folder.path().join("task.yaml");
         let text = format!(
-            "task: test\nsource: {{url: \"{}\"}}\ntarget: {{url: \"{}\"}}\nselect: {{databases: [{}]{}}}\n{}\n",
+            "task: test\nsource: {{url: \"{}\"{}}}\ntarget: {{url: \"{}\"}}\nselect: {{databases: [{}]{}}}\n{}\n",
             self.source,
+            self.source_keys,
             self.target,
             self.databases.join(", "),
             self.select,

@@ -1,8 +1,9 @@
 //! Cutover: from a running stream to a target that takes the writes.
 //!
 //! Steps before the fence write only data and counters, and a failure there leaves the source
-//! usable; steps after it only go forward.
+//! usable; steps after it only go forward. Wherry's own writes to the source end before anyone else's.
 
+use crate::heartbeat::{Beating, Heartbeat};
 use crate::objects::ObjectSync;
 use crate::policy::cancelled;
 use crate::ports::{Source, Target};
@@ -43,6 +44,7 @@ pub struct Cutover {
     pub verify: Verify,
     pub objects: ObjectSync,
     pub spec: CutoverSpec,
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// What a cutover did.
@@ -64,7 +66,8 @@ impl Cutover {
     pub async fn run(&self, cancel: &CancellationToken) -> Result<CutoverReport, Fault> {
         let (stop_at, stop_receiver) = watch::channel(None);
         let streaming = Streaming::spawn(self.stream.clone(), stop_receiver, cancel);
-        let steps = self.until_fence(&streaming, &stop_at);
+        let beating = self.heartbeat.as_ref().map(|beat| beat.begin(cancel));
+        let steps = self.until_fence(&streaming, &stop_at, beating);
         let report = tokio::select! {
             report = steps => report?,
             () = cancel.cancelled() => return Err(cancelled()),
@@ -77,6 +80,7 @@ impl Cutover {
         &self,
         streaming: &Streaming,
         stop_at: &watch::Sender<Option<Position>>,
+        beating: Option<Beating>,
     ) -> Result<CutoverReport, Fault> {
         self.gate().await?;
         self.wait_for_small_lag(streaming).await?;
@@ -90,6 +94,9 @@ impl Cutover {
             return Err(differences(&full));
         }
         self.board.phase("cutover");
+        if let Some(beating) = beating {
+            beating.stop().await?;
+        }
         self.stop_writes().await?;
         let stopped_at = Instant::now();
         let result = self.drain_and_fence(streaming, stop_at, &since).await;

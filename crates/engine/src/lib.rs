@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod cutover;
 mod family;
+pub mod heartbeat;
 pub mod lane;
 pub mod load;
 pub mod objects;

@@ -49,6 +49,13 @@ pub trait Source: RowReader {
 
     async fn precheck(&self, selection: &SelectSpec) -> Result<Vec<CheckItem>, Fault>;
 
+    /// Whether the account may make the heartbeat's table in this database and write it; writes nothing.
+    async fn check_heartbeat(&self, database: &str) -> CheckItem;
+
+    /// Writes the task's row of the heartbeat's table in this database, which is made where it is
+    /// missing. Ends within a bounded time at the server too, also where it is refused.
+    async fn beat(&self, database: &str, task: &str) -> Result<(), Fault>;
+
     /// Databases and base tables of the selection; what this version cannot carry stands apart.
     async fn catalog(&self, selection: &SelectSpec) -> Result<Catalog, Fault>;
 
@@ -183,6 +190,11 @@ pub enum StreamItem {
     /// Nothing to apply up to here: other transactions, a rotation, a heartbeat.
     Passed {
         checkpoint: Checkpoint,
+        /// When the source committed the last transaction before it, of whatever tables; `None`
+        /// where none was read since the stream was opened.
+        committed_at_us: Option<u64>,
+        /// The source had nothing more to read.
+        caught_up: bool,
     },
 }
 

@@ -74,12 +74,24 @@ pub struct StreamProgress {
     /// Up to here replay is idempotent.
     pub end: String,
     pub lag_seconds: Option<u64>,
+    /// Why the heartbeat cannot be written to the source, while it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
     pub transactions: u64,
     pub changes: u64,
     pub changes_per_second: u64,
     pub divergences: u64,
     pub removed: u64,
     pub owed: u64,
+}
+
+/// How old the last of what was applied is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Age {
+    /// When the source committed it; `None` where that is not known.
+    pub(crate) committed_at_us: Option<u64>,
+    /// The source had nothing more.
+    pub(crate) caught_up: bool,
 }
 
 /// A statement that the target has not answered, or what fails and is tried again.
@@ -111,7 +123,10 @@ struct Inner {
     tables: BTreeMap<TableName, TableProgress>,
     rates: Rates,
     snapshot_since: Option<Instant>,
-    committed_at_us: Option<u64>,
+    age: Age,
+    /// The source is written to all the time, so what was read last tells the lag, however quiet the
+    /// source is.
+    beats: bool,
     /// A statement that the target has not answered.
     unanswered: Option<WaitingOn>,
     /// What fails again and again, since when.
@@ -149,7 +164,8 @@ impl Board {
             tables: BTreeMap::new(),
             rates,
             snapshot_since: None,
-            committed_at_us: None,
+            age: Age::default(),
+            beats: false,
             unanswered: None,
             trouble: None,
             lane: None,
@@ -246,12 +262,18 @@ impl Board {
         self.update(|inner| inner.snapshot_since = open.then(Instant::now));
     }
 
-    /// A group was applied.
-    pub fn applied(&self, update: impl FnOnce(&mut StreamProgress), committed_at_us: Option<u64>) {
+    /// A group was applied, or with no age: something else is to be shown.
+    pub(crate) fn applied(&self, update: impl FnOnce(&mut StreamProgress), age: Option<Age>) {
         self.update(|inner| {
             inner.trouble = None;
             update(&mut inner.progress.stream);
-            inner.committed_at_us = committed_at_us;
+            let Some(age) = age else {
+                return;
+            };
+            inner.age.caught_up = age.caught_up;
+            if age.committed_at_us.is_some() {
+                inner.age.committed_at_us = age.committed_at_us;
+            }
         });
     }
 
@@ -265,9 +287,27 @@ impl Board {
         self.publish();
     }
 
-    /// Seconds between the last applied commit and now; zero when caught up.
+    /// From now on a heartbeat is written to the source, or no more.
+    pub(crate) fn beats(&self, beats: bool) {
+        self.update(|inner| {
+            inner.beats = beats;
+            inner.progress.stream.heartbeat = None;
+        });
+    }
+
+    /// Why the heartbeat could not be written, or that it was.
+    pub(crate) fn beat(&self, trouble: Option<String>) {
+        self.update(|inner| inner.progress.stream.heartbeat = trouble);
+        self.publish();
+    }
+
+    /// Seconds between the last applied commit and now; zero when caught up, however old the last
+    /// heartbeat is.
     pub fn lag_seconds(&self) -> Option<u64> {
-        self.snapshot().stream.lag_seconds
+        let lag_seconds = self.snapshot().stream.lag_seconds;
+        let mut caught_up = false;
+        self.update(|inner| caught_up = inner.age.caught_up);
+        lag_seconds.map(|lag| if caught_up { 0 } else { lag })
     }
 
     pub fn snapshot(&self) -> Progress {
@@ -313,7 +353,8 @@ impl Inner {
             since_seconds: since.elapsed().as_secs(),
         });
         progress.waiting_on = self.unanswered.clone().or(trouble);
-        progress.stream.lag_seconds = match self.committed_at_us {
+        let rests = self.age.caught_up && !self.beats;
+        progress.stream.lag_seconds = match self.age.committed_at_us.filter(|_| !rests) {
             Some(at) => Some(progress.updated_at_us.saturating_sub(at) / 1_000_000),
             None => progress.stream.lag_seconds.map(|_| 0),
         };

@@ -1,6 +1,7 @@
 //! A task through its phases: the one runner.
 
 use crate::cutover::{self, Cutover, CutoverReport};
+use crate::heartbeat::Heartbeat;
 use crate::lane::{self, LaneOptions};
 use crate::load::Load;
 use crate::objects::ObjectSync;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wherry_model::task::{CutoverSpec, Phases, SchemaSpec, SelectSpec};
+use wherry_model::task::{CutoverSpec, HeartbeatSpec, Phases, SchemaSpec, SelectSpec};
 use wherry_model::{
     CheckItem, Class, Fault, Loss, Phase, Position, RuleChange, TableName, Verdict,
 };
@@ -43,6 +44,8 @@ pub struct RunOptions {
     /// Bytes of memory for the whole process.
     pub memory: u64,
     pub cutover: CutoverSpec,
+    /// Nothing is ever written to the source where this is `None`.
+    pub heartbeat: Option<HeartbeatSpec>,
 }
 
 /// Runs a task. One engine for the command line and every later front.
@@ -124,6 +127,10 @@ impl Runner {
     async fn check_once(&self) -> Result<Vec<CheckItem>, Fault> {
         let selection = &self.options.selection;
         let mut items = self.source.precheck(selection).await?;
+        if let Some(heartbeat) = self.heartbeat() {
+            let database = &heartbeat.spec.database;
+            items.push(self.source.check_heartbeat(database).await);
+        }
         let failed = any_failed(&items);
         let catalog = self.source.catalog(selection).await;
         let catalog = match catalog.and_then(Catalog::whole) {
@@ -338,7 +345,12 @@ impl Runner {
                 Phase::Stream => {
                     self.board.phase(Phase::Stream.as_str());
                     let (_never_stops, stop_at) = watch::channel(None);
-                    self.stream().run(stop_at, cancel).await?;
+                    let beating = self.heartbeat().map(|beat| beat.begin(cancel));
+                    let streamed = self.stream().run(stop_at, cancel).await;
+                    if let Some(beating) = beating {
+                        beating.end().await;
+                    }
+                    streamed?;
                 }
                 Phase::Cutover | Phase::Done => return Err(cut_over()),
             }
@@ -460,6 +472,17 @@ impl Runner {
         }
     }
 
+    /// Of a task that streams.
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        let spec = self.options.heartbeat.clone()?;
+        self.streams().then(|| Heartbeat {
+            source: Arc::clone(&self.source),
+            board: Arc::clone(&self.board),
+            spec,
+            task: self.options.task.clone(),
+        })
+    }
+
     fn objects(&self) -> ObjectSync {
         ObjectSync {
             source: Arc::clone(&self.source),
@@ -507,6 +530,7 @@ impl Runner {
             verify: self.verifier(),
             objects: self.objects(),
             spec: self.options.cutover.clone(),
+            heartbeat: self.heartbeat(),
         }
     }
 }

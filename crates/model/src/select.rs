@@ -65,7 +65,8 @@ pub struct SelectSpec {
     pub phases: Phases,
     /// As `stream.from` says.
     pub from: Option<StreamFrom>,
-    /// Wherry's own databases in the target; no pattern means them.
+    /// Wherry's own databases in the target, and that of its heartbeat at the source; no pattern means
+    /// them.
     pub own_databases: Vec<String>,
     /// Everything above, ready for use from the first question on.
     pub compiled: Compiled,

@@ -61,6 +61,30 @@ pub struct EndpointSpec {
     pub password: Option<SecretSpec>,
     #[serde(default)]
     pub tls: TlsSpec,
+    /// Of the source alone: a row that Wherry writes there while the task streams, so that the lag is
+    /// known where nothing else is written. Without it Wherry writes nothing to the source.
+    #[serde(default)]
+    pub heartbeat: Option<HeartbeatSpec>,
+}
+
+/// A table of Wherry's own at the source, with one row for each task.
+#[derive(Debug, Clone, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeartbeatSpec {
+    /// Database of the table; made where it is missing, and never moved.
+    pub database: String,
+    /// Seconds from one write to the next.
+    #[schemars(range(min = 1, max = 3600))]
+    pub interval_seconds: u32,
+}
+
+impl Default for HeartbeatSpec {
+    fn default() -> HeartbeatSpec {
+        HeartbeatSpec {
+            database: "wherry_heartbeat".to_owned(),
+            interval_seconds: 10,
+        }
+    }
 }
 
 /// A URL that may hold a password; `Debug` hides it.

@@ -64,7 +64,9 @@ pub fn problems_as_failure<T>(
 
 fn flag_of(key: &str) -> &'static str {
     match key.split('.').collect::<Vec<_>>().as_slice() {
-        [.., "operations"] | ["stream", "online_ddl" | "from", ..] => "the task file",
+        [.., "operations"]
+        | ["stream", "online_ddl" | "from", ..]
+        | ["source" | "target", "heartbeat", ..] => "the task file",
         ["phases"] => "--phases",
         ["source", "url"] => "--source",
         ["target", "url"] => "--target",
@@ -110,6 +112,7 @@ pub fn check(spec: &TaskSpec) -> Result<(), Problem> {
     let source = address(&spec.source, "source")?;
     let target = address(&spec.target, "target")?;
     check_state_database(spec)?;
+    heartbeat::check(spec)?;
     select::check(spec)?;
     shape::check(spec)?;
     mapping::check(spec)?;
@@ -222,6 +225,7 @@ fn check_state_database(spec: &TaskSpec) -> Result<(), Problem> {
 }
 
 mod additional;
+mod heartbeat;
 mod mapping;
 mod operations;
 mod phases;

@@ -38,6 +38,9 @@ impl Task {
         spec.select.online = OnlineTables::new(&spec.stream.online_ddl);
         let state = &spec.state.database;
         spec.select.own_databases = vec![state.clone(), format!("{state}_shadow")];
+        let beats = spec.source.heartbeat.iter();
+        let beats = beats.map(|heartbeat| heartbeat.database.clone());
+        spec.select.own_databases.extend(beats);
         spec.select.refused_ddl = spec.stream.refused_ddl;
         spec.select.phases = spec.phases;
         spec.select.from = spec.stream.from.clone();
@@ -133,6 +136,7 @@ fn endpoint(url: String) -> EndpointSpec {
         url: SecretUrl(url),
         password: None,
         tls: TlsSpec::default(),
+        heartbeat: None,
     }
 }
 

@@ -103,6 +103,49 @@ fn a_small_file_has_defaults() {
 }
 
 #[test]
+fn a_heartbeat_has_a_database_of_its_own() {
+    let task = load(&base(SELECT), &[]).expect("reads");
+    assert!(task.spec.source.heartbeat.is_none());
+    let with = |heartbeat: &str, rest: &str| {
+        format!(
+            "source: {{url: \"mysql://a@s:3306\", heartbeat: {{{heartbeat}}}}}\ntarget: {{url: \"mysql://b@t:3306\"}}\n{rest}"
+        )
+    };
+    let all = "select: {databases: ['*', wherry_x]}\n";
+    let task = load(&with("database: pulse", all), &[]).expect("reads");
+    let heartbeat = task.spec.source.heartbeat.expect("a heartbeat");
+    assert_eq!(heartbeat.interval_seconds, 10);
+    let table = |database: &str| wherry_model::TableName::new(database, "heartbeat");
+    assert!(!task.spec.select.includes(&table("pulse")));
+    assert!(task.spec.select.includes(&table("pulses")));
+    let task = load(&with("", SELECT), &[]).expect("reads");
+    let heartbeat = task.spec.source.heartbeat.expect("a heartbeat");
+    assert_eq!(heartbeat.database, "wherry_heartbeat");
+    for select in [
+        "select: {databases: [shop, Wherry_heartbeat]}\n",
+        "select: {include: [Wherry_heartbeat.heartbeat]}\n",
+    ] {
+        let place = &select[select.find('[').expect("a list") + 1..];
+        let place = place.strip_prefix("shop, ").unwrap_or(place);
+        broken(
+            &with("", select),
+            "CLI-014",
+            place.trim_end(),
+            "cannot be moved",
+        );
+    }
+    for (heartbeat, place) in [
+        ("database: mysql", "mysql}"),
+        ("database: 'a-b'", "'a-b'"),
+        ("interval_seconds: 3601", "3601"),
+    ] {
+        broken(&with(heartbeat, SELECT), "CLI-058", place, "heartbeat");
+    }
+    let text = "source: {url: \"mysql://a@s:3306\"}\ntarget: {url: \"mysql://b@t:3306\", heartbeat: {}}\nselect: {databases: [shop]}\n";
+    broken(text, "CLI-058", "{}", "to the source");
+}
+
+#[test]
 fn tables_of_online_ddl_tools_are_told_by_the_selection() {
     let copy = wherry_model::TableName::new("shop", "_orders_gho");
     let task = load(&base(SELECT), &[]).expect("reads");
@@ -265,7 +308,7 @@ fn broken_urls() {
         &format!("{url}prot: 1}}"),
         "CLI-003",
         "prot",
-        "`url`, `password` or `tls`",
+        "`url`, `password`, `tls` or `heartbeat`",
     );
     check(
         "{url: \"postgres://a:hunter2@s\"}",

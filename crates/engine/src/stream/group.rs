@@ -1,6 +1,7 @@
 //! A group: consecutive source transactions that are applied together.
 
 use crate::ports::StreamItem;
+use crate::progress::Age;
 use crate::state::Checkpoint;
 use tokio::sync::OwnedSemaphorePermit;
 use wherry_model::Change;
@@ -13,8 +14,8 @@ pub(super) struct Group {
     /// Where the group ends; `None` while it ends inside a transaction.
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) ends_inside_transaction: bool,
-    /// Commit time of the last transaction; zero where nothing was committed.
-    pub(super) committed_at_us: u64,
+    /// How old the last of it is.
+    pub(super) age: Age,
     pub(super) transactions: u64,
     /// What follows the group and must stand alone.
     pub(super) barrier: Option<StreamItem>,
@@ -37,7 +38,11 @@ impl Group {
                 self.byte_count += part.byte_count;
                 self.changes.extend(part.changes);
                 self.permits.extend(permit);
-                self.committed_at_us = part.committed_at_us;
+                // A part that is not the last one may not know yet.
+                if part.committed_at_us > 0 {
+                    self.age.committed_at_us = Some(part.committed_at_us);
+                }
+                self.age.caught_up = false;
                 self.ends_inside_transaction = !part.last;
                 if part.last {
                     self.checkpoint = Some(part.checkpoint);
@@ -47,8 +52,14 @@ impl Group {
                 }
                 None
             }
-            StreamItem::Passed { checkpoint } => {
+            StreamItem::Passed {
+                checkpoint,
+                committed_at_us,
+                caught_up,
+            } => {
                 self.checkpoint = Some(checkpoint);
+                self.age.committed_at_us = committed_at_us.or(self.age.committed_at_us);
+                self.age.caught_up = caught_up;
                 None
             }
             barrier @ (StreamItem::Ddl(_) | StreamItem::Refused { .. }) => Some(barrier),

@@ -16,7 +16,7 @@ use crate::objects::ObjectSync;
 use crate::pipe::Budget;
 use crate::policy::{cancelled, retry, stop_table};
 use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
-use crate::progress::Board;
+use crate::progress::{Age, Board};
 use crate::schema::set_stage;
 use crate::state::{Checkpoint, TableStage, TableState};
 use group::Group;
@@ -329,12 +329,12 @@ impl<'a> Session<'a> {
         if group.changes.is_empty() && self.open.is_none() {
             if let Some(checkpoint) = group.checkpoint {
                 self.passed = checkpoint;
-                self.show_idle();
+                self.show_idle(group.age);
             }
             return Ok(());
         }
         let outcome = schedule::apply(self.stream, &mut self.open, &group, self.mode).await?;
-        let committed_at = group.committed_at_us;
+        let age = group.age;
         if let Some(after) = group.checkpoint {
             let open = self
                 .open
@@ -349,7 +349,7 @@ impl<'a> Session<'a> {
             &outcome,
             group.transactions,
             group.changes.len() as u64,
-            committed_at,
+            age,
         );
         Ok(())
     }
@@ -359,7 +359,7 @@ impl<'a> Session<'a> {
         outcome: &crate::ports::ApplyOutcome,
         transactions: u64,
         changes: u64,
-        committed_at_us: u64,
+        age: Age,
     ) {
         if outcome.divergences > 0 {
             tracing::warn!(
@@ -378,18 +378,18 @@ impl<'a> Session<'a> {
                 shown.removed += outcome.removed;
                 shown.lag_seconds.get_or_insert(0);
             },
-            (committed_at_us > 0).then_some(committed_at_us),
+            Some(age),
         );
     }
 
-    fn show_idle(&self) {
+    fn show_idle(&self, age: Age) {
         let position = self.passed.applied_to.to_string();
         self.stream.board.applied(
             |shown| {
                 shown.position = position;
-                shown.lag_seconds = Some(0);
+                shown.lag_seconds.get_or_insert(0);
             },
-            None,
+            Some(age),
         );
     }
 

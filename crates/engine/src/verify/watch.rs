@@ -148,7 +148,7 @@ pub(super) async fn each_change(
                 });
                 part.last.then_some(part.checkpoint.applied_to)
             }
-            StreamItem::Passed { checkpoint } => Some(checkpoint.applied_to),
+            StreamItem::Passed { checkpoint, .. } => Some(checkpoint.applied_to),
             StreamItem::Ddl(ddl) => {
                 for table in &ddl.tables {
                     see(Seen::Redefined(table));

@@ -200,7 +200,7 @@ impl MysqlStream {
         let due = caught_up || self.passed_at.elapsed() >= PASSED_INTERVAL;
         if due && self.assembler.has_passed() {
             self.passed_at = Instant::now();
-            self.assembler.push_passed();
+            self.assembler.push_passed(caught_up);
             return true;
         }
         false

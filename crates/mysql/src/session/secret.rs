@@ -308,6 +308,7 @@ mod tests {
 
     fn spec(password: Option<SecretSpec>) -> EndpointSpec {
         EndpointSpec {
+            heartbeat: None,
             url: SecretUrl("mysql://mover:from-url@db".to_owned()),
             password,
             tls: TlsSpec::default(),

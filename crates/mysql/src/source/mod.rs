@@ -1,13 +1,14 @@
 //! The source: a MySQL or MariaDB server behind the engine's port.
 //!
 //! Owns what is asked of a source and by which session. Must not write to the source, except
-//! `read_only` at cutover. Read on in `precheck`, `exact`, and the crate's `catalog`, `reader` and
+//! `read_only` at cutover and, where the task asks for it, the table of the `heartbeat`. Read on in `precheck`, `exact`, and the crate's `catalog`, `reader` and
 //! `binlog`.
 
 mod accounts;
 mod checks;
 mod exact;
 mod exact_scan;
+mod heartbeat;
 mod objects;
 mod online;
 mod precheck;
@@ -55,6 +56,8 @@ pub struct MysqlSource {
     reader: TableReader,
     lock_tries: u32,
     names: Arc<Names>,
+    /// One session that writes the heartbeat.
+    heartbeat: Pool,
 }
 
 impl MysqlSource {
@@ -65,6 +68,7 @@ impl MysqlSource {
             reader: TableReader::new(readers, Origin::Source),
             lock_tries: exact::LOCK_TRIES,
             names: Arc::default(),
+            heartbeat: heartbeat::pool(&endpoint),
             endpoint,
         }
     }
@@ -152,6 +156,14 @@ impl Source for MysqlSource {
             items.extend(shape::items(&self.catalog(selection).await?.refused));
         }
         Ok(items)
+    }
+
+    async fn check_heartbeat(&self, database: &str) -> CheckItem {
+        heartbeat::check(&self.endpoint, database).await
+    }
+
+    async fn beat(&self, database: &str, task: &str) -> Result<(), Fault> {
+        heartbeat::beat(&self.heartbeat, database, task).await
     }
 
     async fn catalog(&self, selection: &SelectSpec) -> Result<Catalog, Fault> {

@@ -26,7 +26,7 @@ const NO_DATABASE: &str = "SEL-012";
 const DENIED: [u16; 4] = [1044, 1142, 1227, 1370];
 
 /// A table that no one has: asking to read or lock it shows the privilege and does nothing.
-const PROBE_TABLE: &str = "wherry_no_such_table";
+pub(super) const PROBE_TABLE: &str = "wherry_no_such_table";
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -134,7 +134,7 @@ impl Cloud {
     }
 }
 
-fn failed(id: &'static str, fault: &Fault) -> CheckItem {
+pub(super) fn failed(id: &'static str, fault: &Fault) -> CheckItem {
     let mut evidence = format!("{}: {}", fault.code, fault.message);
     for cause in fault.causes() {
         evidence.push_str(": ");
@@ -152,7 +152,7 @@ fn unreadable_table(fault: &Fault) -> CheckItem {
     item
 }
 
-fn is_denied(error: &SessionError) -> bool {
+pub(super) fn is_denied(error: &SessionError) -> bool {
     error
         .server_code()
         .is_some_and(|code| DENIED.contains(&code))

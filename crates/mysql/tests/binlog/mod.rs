@@ -120,7 +120,7 @@ async fn next(stream: &mut MysqlStream) -> Result<StreamItem, Fault> {
 fn behind(item: &StreamItem) -> Option<&Position> {
     match item {
         StreamItem::Changes(part) if part.last => Some(&part.checkpoint.applied_to),
-        StreamItem::Passed { checkpoint } => Some(&checkpoint.applied_to),
+        StreamItem::Passed { checkpoint, .. } => Some(&checkpoint.applied_to),
         StreamItem::Ddl(ddl) => Some(&ddl.end),
         StreamItem::Changes(_) | StreamItem::Refused { .. } => None,
     }
@@ -171,7 +171,7 @@ async fn checkpoint_at(stream: &mut MysqlStream, end: &Position) -> (Checkpoint,
                 seen.extend(sketches(&part.changes));
                 part.checkpoint
             }
-            StreamItem::Passed { checkpoint } => checkpoint,
+            StreamItem::Passed { checkpoint, .. } => checkpoint,
             other => panic!("unexpected {other:?}"),
         };
         if checkpoint.applied_to.reaches(end) {

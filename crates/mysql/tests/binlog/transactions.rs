@@ -485,7 +485,9 @@ async fn heartbeats_and_other_work_move_the_checkpoint() {
         // Nothing happens any more, and still the source says that it is there.
         for _ in 0..2 {
             match next(&mut stream).await.expect("a heartbeat") {
-                StreamItem::Passed { checkpoint } => assert!(checkpoint.applied_to.reaches(&end)),
+                StreamItem::Passed { checkpoint, .. } => {
+                    assert!(checkpoint.applied_to.reaches(&end))
+                }
                 other => panic!("unexpected {other:?}"),
             }
         }

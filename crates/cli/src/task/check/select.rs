@@ -81,7 +81,9 @@ fn check_owner(spec: &TaskSpec, key: String, pattern: &Pattern) -> Result<(), Pr
     let Some(name) = pattern.exact() else {
         return Ok(());
     };
-    let own = name.eq_ignore_ascii_case(&spec.state.database);
+    let beats = spec.source.heartbeat.as_ref();
+    let beats = beats.is_some_and(|beats| name.eq_ignore_ascii_case(&beats.database));
+    let own = beats || name.eq_ignore_ascii_case(&spec.state.database);
     if !own && !is_system_database(name) {
         return Ok(());
     }

@@ -67,6 +67,8 @@ pub struct Assembler {
     items: VecDeque<StreamItem>,
     /// Something was passed over since the last checkpoint was given out.
     passed: bool,
+    /// Commit time of the last transaction that was read.
+    committed_at_us: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +101,7 @@ impl Assembler {
             payload: None,
             items: VecDeque::new(),
             passed: false,
+            committed_at_us: None,
         }
     }
 
@@ -164,11 +167,15 @@ impl Assembler {
     }
 
     /// Gives out the checkpoint of the last whole transaction.
-    pub fn push_passed(&mut self) {
+    pub fn push_passed(&mut self, caught_up: bool) {
         if self.boundary.position().reaches(&self.applied_to) {
             self.passed = false;
             let checkpoint = self.checkpoint();
-            self.items.push_back(StreamItem::Passed { checkpoint });
+            self.items.push_back(StreamItem::Passed {
+                checkpoint,
+                committed_at_us: self.committed_at_us,
+                caught_up,
+            });
         }
     }
 
@@ -269,7 +276,7 @@ impl Assembler {
         if self.group.is_none() {
             self.pass_to_here();
         }
-        self.push_passed();
+        self.push_passed(true);
     }
 
     // Transactions.
@@ -332,6 +339,7 @@ impl Assembler {
         let committed_at_us = group
             .committed_at_us
             .unwrap_or(u64::from(timestamp) * 1_000_000);
+        self.committed_at_us = Some(committed_at_us);
         let (changes, byte_count) = match group.xa {
             None => (group.changes, group.byte_count),
             Some(_) => self.wanted(group.changes),
@@ -514,7 +522,7 @@ impl Assembler {
         let replaying = self.is_replaying();
         if self.has_passed() || !self.parks.is_empty() {
             // The engine learns here how far back reading must begin while XA is open.
-            self.push_passed();
+            self.push_passed(false);
         }
         // Inside a transaction only `CREATE TABLE ... SELECT` stands; its rows follow.
         let with_rows = self.group.as_ref().is_some_and(|group| group.opened);
