@@ -428,7 +428,7 @@ fn broken_values() {
         &rules("[{table: a.t, policy: drop}]"),
         "CLI-004",
         "drop",
-        "Use one of `fail` or `keep`",
+        "Use one of `fail`, `keep` or `replace`",
     );
     broken(
         &databases("[wherry]"),
@@ -658,7 +658,7 @@ fn broken_operations() {
         &entry("{database: a, rule: 1}"),
         "CLI-003",
         "rule",
-        "Use one of `database`, `policy` or `operations`",
+        "Use one of `database`, `policy`, `operations` or `engine`",
     );
     broken(
         &entry("{operations: [all]}"),
