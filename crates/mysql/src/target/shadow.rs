@@ -12,7 +12,7 @@ use super::store::StoredTable;
 use crate::ServerVersion;
 use crate::catalog::{read_databases, read_table};
 use crate::ddl::definition::{Definition, Keys, RenderOptions};
-use crate::ddl::{Context, Dialect, Refusal, Statement, carried, sql_mode_names};
+use crate::ddl::{Context, Dialect, Refusal, Role, Statement, carried, sql_mode_names};
 use crate::session::{Session, SessionError, SessionKind};
 use wherry_model::change::DdlSession;
 use wherry_model::name::quote;
@@ -153,15 +153,22 @@ impl Inner {
         let subject = in_shadow(run.subject);
         let renamed = in_shadow(run.renamed);
         let like = TableName::new(shadow.as_str(), LIKE_NAME);
+        let mut others = Others::of(&shadow, run);
         if let Some(before) = run.before {
-            self.make_copy(session, before, &subject).await?;
+            let copy = self.in_own_words(before).await?;
+            others.add(copy.foreign_keys.iter().map(|key| &key.references));
+            let copy = copy.map_references(&|name| others.alias_of(name));
+            self.make_from(session, &copy, &subject).await?;
         }
         if let Some(source) = run.like {
+            // No LIKE copies a foreign key.
+            let mut copy = self.in_own_words(source).await?;
+            copy.foreign_keys.clear();
             if self.source_dialect().copies_check_names() {
-                self.make_alike(session, source, &subject).await?;
+                self.make_from(session, &copy, &subject).await?;
                 return self.read_back(&subject, run.subject).await;
             }
-            self.make_copy(session, source, &like).await?;
+            self.make_from(session, &copy, &like).await?;
         }
         apply_session(session, &run.ddl.session, &self.source_version).await?;
         let like_name = run.like.map(|stored| &stored.state.table.name);
@@ -173,12 +180,13 @@ impl Inner {
             } else if Some(name) == like_name {
                 like.clone()
             } else {
-                name.clone()
+                others.alias_of(name)
             }
         };
         let sql = carried(&run.ddl.statement, run.statement, &map)?;
         self.try_in_shadow(session, sql, run.subject).await?;
-        self.read_back(&renamed, run.renamed).await
+        let back = |reference: &TableName| others.real(reference);
+        self.read_back_with(&renamed, run.renamed, &back).await
     }
 
     /// With the character set of the real database, which a CREATE TABLE may take its own from.
@@ -216,28 +224,6 @@ impl Inner {
         Ok(())
     }
 
-    async fn make_copy(
-        &self,
-        session: &mut Session,
-        stored: &StoredTable,
-        name: &TableName,
-    ) -> Result<(), ShadowFault> {
-        let definition = self.in_own_words(stored).await?;
-        self.make_from(session, &definition, name).await
-    }
-
-    /// As a `LIKE` of the source would, which keeps the names of CHECKs.
-    async fn make_alike(
-        &self,
-        session: &mut Session,
-        stored: &StoredTable,
-        name: &TableName,
-    ) -> Result<(), ShadowFault> {
-        let mut definition = self.in_own_words(stored).await?;
-        definition.foreign_keys.clear();
-        self.make_from(session, &definition, name).await
-    }
-
     async fn in_own_words(&self, stored: &StoredTable) -> Result<Definition, Fault> {
         let table = &stored.state.table;
         self.translate(&table.definition, &table.name, stored.dialect)
@@ -266,6 +252,16 @@ impl Inner {
         shadow: &TableName,
         name: &TableName,
     ) -> Result<Table, ShadowFault> {
+        self.read_back_with(shadow, name, &|_| None).await
+    }
+
+    /// As `read_back`; `real` knows what some references mean.
+    async fn read_back_with(
+        &self,
+        shadow: &TableName,
+        name: &TableName,
+        real: &(dyn Fn(&TableName) -> Option<TableName> + Sync),
+    ) -> Result<Table, ShadowFault> {
         let mut session = self.own_session(SessionKind::Control).await?;
         let found = read_table(&mut session, shadow).await?;
         let Some(mut table) = found else {
@@ -276,12 +272,12 @@ impl Inner {
         session.close().await;
         let context = Context::new(&shadow.database, self.dialect().await?);
         let definition = Definition::parse(&table.definition, &context).map_err(Fault::from)?;
-        let back = |reference: &TableName| {
-            if reference.database == shadow.database {
+        let back = |reference: &TableName| match real(reference) {
+            Some(real) => real,
+            None if reference.database == shadow.database => {
                 TableName::new(name.database.as_str(), reference.table.as_str())
-            } else {
-                reference.clone()
             }
+            None => reference.clone(),
         };
         table.definition = definition.map_references(&back).render(&RenderOptions {
             name,
@@ -306,6 +302,53 @@ impl Inner {
             Definition::parse(&text, &context).map_err(|error| Fault::from(error).table(name))?;
         let hash = xxhash_rust::xxh3::xxh3_128(definition.fingerprint_text().as_bytes());
         Ok(format!("{hash:032x}"))
+    }
+}
+
+/// Tables that foreign keys of the copy point to, under names that no table has. The real ones may
+/// have other columns than at this place, or under other names, and a server looks at what is there;
+/// with its checks off it takes a table that is missing.
+struct Others {
+    shadow: String,
+    real: Vec<TableName>,
+}
+
+impl Others {
+    fn of(shadow: &str, run: &DryRun<'_>) -> Others {
+        let mut others = Others {
+            shadow: shadow.to_owned(),
+            real: Vec::new(),
+        };
+        let named = run.statement.tables();
+        let named: Vec<TableName> = named
+            .filter(|(role, _)| *role == Role::Other)
+            .map(|(_, name)| name)
+            .collect();
+        others.add(named.iter());
+        others
+    }
+
+    fn add<'n>(&mut self, names: impl Iterator<Item = &'n TableName>) {
+        for name in names {
+            if !self.real.contains(name) {
+                self.real.push(name.clone());
+            }
+        }
+    }
+
+    /// The name itself where it is not one of them.
+    fn alias_of(&self, name: &TableName) -> TableName {
+        let place = self.real.iter().position(|real| real == name);
+        place.map_or_else(|| name.clone(), |place| self.name(place))
+    }
+
+    fn name(&self, place: usize) -> TableName {
+        TableName::new(self.shadow.as_str(), format!("wherry_other_{place}"))
+    }
+
+    fn real(&self, alias: &TableName) -> Option<TableName> {
+        let place = (0..self.real.len()).find(|place| self.name(*place) == *alias);
+        place.map(|place| self.real[place].clone())
     }
 }
 
