@@ -542,3 +542,64 @@ async fn conversions_mean_the_same_from_56() {
 async fn conversions_mean_the_same_from_mariadb() {
     conversions_mean_the_same(Flavour::MariaDb).await;
 }
+
+/// Names that the server made of a table's own follow its RENAME, also in what is tried out first.
+#[tokio::test(flavor = "multi_thread")]
+async fn generated_names_follow_a_rename() {
+    let (source, target) = pair(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop;
+             CREATE TABLE parent (id INT PRIMARY KEY);
+             CREATE TABLE old (id INT PRIMARY KEY, v INT, w INT, CHECK (v > 0), CHECK (w > 0), FOREIGN KEY (v) REFERENCES parent (id));
+             CREATE TABLE model (id INT PRIMARY KEY, v INT, CONSTRAINT c CHECK (v > 0))",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "USE shop; CREATE TABLE like_it LIKE model; RENAME TABLE old TO new, like_it TO liked;
+             ALTER TABLE new ALTER CHECK new_chk_1 NOT ENFORCED, DROP CHECK new_chk_2, DROP FOREIGN KEY new_ibfk_1;
+             ALTER TABLE liked ADD w INT; ALTER TABLE liked DROP CHECK liked_chk_1;
+             INSERT INTO new VALUES (1, -1, -1); INSERT INTO liked VALUES (1, -1, 1)",
+        )
+        .await
+        .expect("definition changes");
+    arrived(&target, &["new", "liked"], 1, &running).await;
+    assert_eq!(running.said("loaded anew"), Vec::<String>::new());
+    equal(&wherry, &source, &target, running).await;
+}
+
+/// Where a statement is tried out under the source's names, the real table may have others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_may_point_to_columns_of_another_name() {
+    let (source, target) = pair(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop; CREATE TABLE parent (id INT PRIMARY KEY);
+             CREATE TABLE child (id INT PRIMARY KEY, p INT, KEY (p)); INSERT INTO parent VALUES (1)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"])
+        .select("mapping: {columns: {shop.parent.id: number}}");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(
+            "USE shop; ALTER TABLE child ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE;
+             ALTER TABLE child ADD w INT; INSERT INTO child VALUES (1, 1, 1)",
+        )
+        .await
+        .expect("definition changes");
+    arrived(&target, &["child"], 1, &running).await;
+    assert_eq!(running.said("loaded anew"), Vec::<String>::new());
+    let points_to = "SELECT REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE CONSTRAINT_SCHEMA = 'shop' AND CONSTRAINT_NAME = 'f'";
+    let column = target.value(points_to).await.expect("a foreign key");
+    assert_eq!(column.as_deref(), Some("number"));
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+}

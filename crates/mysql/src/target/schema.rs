@@ -369,7 +369,7 @@ impl Inner {
         let definition = Definition::parse(&text, &Context::new(&name.database, to))
             .map_err(|error| Fault::from(error).table(name))?;
         // Qualified, because the table may be made in another database for a dry run.
-        Ok(definition.map_references(&TableName::clone))
+        Ok(definition.renamed(name).map_references(&TableName::clone))
     }
 
     /// A definition of the source as the target is to have it, with what was changed.

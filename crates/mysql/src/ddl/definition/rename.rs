@@ -50,7 +50,8 @@ impl Definition {
             check.text = text.of_expressions(&check.text)?;
         }
         if names.is_merged(table) {
-            mapped.name_checks_after(&table.table);
+            // Tables that become one have one name of each check.
+            mapped.name_constraints_after(&table.table);
         }
         for key in &mut mapped.foreign_keys {
             text.foreign_key(key, names)?;
@@ -63,17 +64,43 @@ impl Definition {
         Ok(mapped)
     }
 
-    /// Gives checks that the server named after the table `old` the names that it would have given
-    /// them here: tables that become one have one check each time.
-    fn name_checks_after(&mut self, old: &str) {
+    /// The definition of a table that has got this name by a RENAME since it was printed.
+    ///
+    /// Source: MySQL manual, "RENAME TABLE Statement", on generated names; seen on 9.7.
+    #[must_use]
+    pub fn renamed(mut self, name: &TableName) -> Definition {
+        let old = std::mem::replace(&mut self.name, name.clone());
+        self.name_constraints_after(&old.table);
+        self
+    }
+
+    /// Gives checks and foreign keys that the server named after the table `old` the names that it
+    /// would have given them here.
+    fn name_constraints_after(&mut self, old: &str) {
         let new = self.name.table.clone();
+        if new == old {
+            return;
+        }
+        let name_after = |name: &str, kind: &str| {
+            let number = name.strip_prefix(old)?.strip_prefix(kind)?;
+            Some(format!("{new}{kind}{number}"))
+        };
         for check in &mut self.checks {
-            let Some(number) = check.name.strip_prefix(&format!("{old}_chk_")) else {
-                continue;
-            };
-            let name = format!("{new}_chk_{number}");
-            check.text = check.text.replacen(&quote(&check.name), &quote(&name), 1);
-            check.name = name;
+            if let Some(name) = name_after(&check.name, "_chk_") {
+                check.text = check.text.replacen(&quote(&check.name), &quote(&name), 1);
+                check.name = name;
+            }
+        }
+        for key in &mut self.foreign_keys {
+            if let Some(name) = name_after(&key.name, "_ibfk_") {
+                let (before, after) = (quote(&key.name), quote(&name));
+                key.text = key.text.replacen(&before, &after, 1);
+                let longer = after.len() as isize - before.len() as isize;
+                let moved = |at: usize| at.saturating_add_signed(longer);
+                key.references_span =
+                    moved(key.references_span.start)..moved(key.references_span.end);
+                key.name = name;
+            }
         }
     }
 }
@@ -171,6 +198,29 @@ mod tests {
 
     fn mysql() -> Dialect {
         Dialect::mysql(90_704)
+    }
+
+    #[test]
+    fn generated_names_follow_a_rename() {
+        let context = Context::new("d", Dialect::mysql(90_700));
+        let text = "CREATE TABLE `a` (\n  `x` int,\n  KEY `x` (`x`),\n  CONSTRAINT `a_ibfk_1` FOREIGN KEY (`x`) REFERENCES `p` (`id`) ON DELETE CASCADE,\n  CONSTRAINT `own` FOREIGN KEY (`x`) REFERENCES `p` (`id`),\n  CONSTRAINT `a_chk_1` CHECK ((`x` > 0)),\n  CONSTRAINT `ab_chk_1` CHECK ((`x` > 1))\n) ENGINE=InnoDB";
+        let definition = Definition::parse(text, &context).expect("a definition");
+        let there = TableName::new("d", "longer");
+        let renamed = definition.renamed(&there).map_references(&TableName::clone);
+        let rendered = renamed.render(&RenderOptions {
+            name: &there,
+            keys: Keys::All,
+            foreign_keys: true,
+            auto_increment: true,
+        });
+        for part in [
+            "CONSTRAINT `longer_ibfk_1` FOREIGN KEY (`x`) REFERENCES `d`.`p` (`id`) ON DELETE CASCADE",
+            "CONSTRAINT `own` FOREIGN KEY (`x`) REFERENCES `d`.`p` (`id`)",
+            "CONSTRAINT `longer_chk_1` CHECK",
+            "CONSTRAINT `ab_chk_1` CHECK",
+        ] {
+            assert!(rendered.contains(part), "{part}: {rendered}");
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub fn apply(
     table: &TableName,
     flavours: Flavours,
 ) -> Result<(String, Vec<AppliedRule>), Refusal> {
-    let definition = read(definition, table, flavours.from)?;
+    let definition = read(definition, table, flavours.from)?.renamed(table);
     let (definition, applied) = apply_to(&definition, flavours)?;
     let head = format!("CREATE TABLE {} ", quote(&table.table));
     Ok((definition.show_text(&head), applied))
