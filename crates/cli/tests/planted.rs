@@ -161,3 +161,32 @@ async fn a_table_that_the_binlog_does_not_tell_of_is_named() {
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
 }
+
+/// A table is named by definitions of others as well, long before: it was not redefined by them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_fault_of_a_parent_is_told() {
+    let source = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("target");
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop; CREATE TABLE parent (id INT PRIMARY KEY, v INT);
+             CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id));
+             INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (1, 1)",
+        )
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let fault = target.sql("UPDATE shop.parent SET v = 2").await;
+    fault.expect("a planted fault");
+    let found = wherry.finish(&["verify"]).expect_code(4);
+    running.stop();
+    let report = &found.of_type("verify")[0];
+    assert_eq!(report["unsettled"], serde_json::json!([]));
+    assert_eq!(report["mismatch_count"], 1);
+}

@@ -150,7 +150,12 @@ pub(super) async fn each_change(
             }
             StreamItem::Passed { checkpoint, .. } => Some(checkpoint.applied_to),
             StreamItem::Ddl(ddl) => {
-                for table in &ddl.tables {
+                // One that names others too is also met where it lies before a table's start.
+                let is_known = |table: &TableName| {
+                    let mut states = tables.iter();
+                    states.any(|state| state.table.name == *table && state.start.reaches(&ddl.end))
+                };
+                for table in ddl.tables.iter().filter(|table| !is_known(table)) {
                     see(Seen::Redefined(table));
                     stream.untrack(table);
                 }
