@@ -137,7 +137,8 @@ impl Draft<'_> {
             self.flavour.is_old(),
             self.is_mariadb(),
         ) {
-            (true, false, true) => " IGNORED",
+            // MySQL takes a unique key without NULLs for the primary one, which it does not hide.
+            (true, false, true) if !unique => " IGNORED",
             (true, false, false) => " INVISIBLE",
             _ => "",
         };
