@@ -92,24 +92,31 @@ impl Text<'_> {
         let mut at = clause.start;
         while at < clause.end {
             at += usize::from(self.is(at, &["DEFAULT"]));
-            at += match () {
-                () if self.is(at, &["CHARSET", "COLLATE"]) => 1,
-                () if self.is(at, &["CHARACTER", "CHAR"]) && self.is(at + 1, &["SET"]) => 2,
-                () => return false,
+            let Some(words) = self.charset_words(at) else {
+                return false;
             };
+            at += words;
             at += 1 + usize::from(self.is_symbol(at, b'='));
         }
         true
     }
 
+    /// How many words at this token say that a character set or collation follows; `None` where it
+    /// does not.
+    pub(super) fn charset_words(&self, at: usize) -> Option<usize> {
+        let one = self.is(at, &["CHARSET", "COLLATE"]);
+        let two = self.is(at, &["CHARACTER", "CHAR"]) && self.is(at + 1, &["SET"]);
+        match (one, two) {
+            (true, _) => Some(1),
+            (_, true) => Some(2),
+            _ => None,
+        }
+    }
+
     /// A character set or collation of the table, not that of a column.
     fn says_charset(&self, clause: &Range<usize>) -> bool {
         let of_column = self.is(clause.start, &["ADD", "MODIFY", "CHANGE"]);
-        let says = |at: usize| {
-            let set = self.is(at, &["CHARACTER", "CHAR"]) && self.is(at + 1, &["SET"]);
-            set || self.is(at, &["CHARSET", "COLLATE"])
-        };
-        !of_column && clause.clone().any(says)
+        !of_column && clause.clone().any(|at| self.charset_words(at).is_some())
     }
 
     /// `LOCK` and `ALGORITHM`, but not the one that copies the table and with it its default.

@@ -42,13 +42,9 @@ impl Text<'_> {
         let mut at = self.tokens.partition_point(|token| token.start < name_end);
         let mut found = None;
         while at < self.tokens.len() {
-            let words = match () {
-                () if self.is(at, &["CHARSET", "COLLATE"]) => 1,
-                () if self.is(at, &["CHARACTER", "CHAR"]) && self.is(at + 1, &["SET"]) => 2,
-                () => {
-                    at = self.behind(at);
-                    continue;
-                }
+            let Some(words) = self.charset_words(at) else {
+                at = self.behind(at);
+                continue;
             };
             at += words;
             at += usize::from(self.is_symbol(at, b'='));
