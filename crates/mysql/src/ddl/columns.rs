@@ -1,10 +1,12 @@
 //! Column names inside statements and definitions: where they stand, and their other names.
+//! Of constraints those that follow the table's.
 //!
 //! Two ways. In what a server prints, every column of an expression is quoted, so a quoted name
 //! inside parentheses is a column, and what could be something else is refused. In what a user
 //! wrote it cannot be told so surely; whoever runs such a statement must prove its result.
 
 use super::alter::clauses;
+use super::definition::{GENERATED_CHECK, GENERATED_KEY, generated_name};
 use super::edit::{Edit, name_edits, replace};
 use super::lexer::{Token, TokenKind};
 use super::refusal::{Refusal, UNPROVED_NAME};
@@ -69,6 +71,10 @@ pub fn renamed(
         statement: &statement,
         columns,
         names,
+        generated: statement.subjects().next().map(|table| {
+            let there = tables(&table);
+            (table.table, there.table)
+        }),
     };
     let mut edits = name_edits(&statement, tables);
     match statement.kind {
@@ -263,6 +269,8 @@ struct Text<'a> {
     statement: &'a Statement,
     columns: &'a Columns,
     names: &'a NameMap,
+    /// The altered table's name here and there, which names of its constraints may follow.
+    generated: Option<(String, String)>,
 }
 
 impl Text<'_> {
@@ -281,6 +289,16 @@ impl Text<'_> {
     fn name(&self, at: usize, edits: &mut Vec<Edit>) {
         let token = self.tokens.get(at);
         edits.extend(token.and_then(|token| self.columns.named(self.sql, token)));
+    }
+
+    fn constraint(&self, at: usize, edits: &mut Vec<Edit>) {
+        let (Some(token), Some((old, new))) = (self.tokens.get(at), &self.generated) else {
+            return;
+        };
+        let name = token.name(self.sql);
+        let mut kinds = [GENERATED_CHECK, GENERATED_KEY].into_iter();
+        let named = kinds.find_map(|kind| generated_name(&name, kind, old, new));
+        edits.extend(named.map(|named| (token.start..token.end, quote(&named))));
     }
 
     /// The token behind `COLUMN` and `IF [NOT] EXISTS`.
@@ -307,7 +325,11 @@ impl Text<'_> {
             self.name(at, edits);
             self.column(at + 1..clause.end, edits);
         } else if self.is(clause.start, &["DROP", "ALTER"]) {
-            if !self.is(next, &NO_COLUMN) {
+            if self.is(next, &["CHECK", "CONSTRAINT"]) {
+                self.constraint(self.behind_modifiers(next + 1), edits);
+            } else if self.is(next, &["FOREIGN"]) {
+                self.constraint(self.behind_modifiers(next + 2), edits);
+            } else if !self.is(next, &NO_COLUMN) {
                 self.column(at..clause.end, edits);
             }
         } else if self.is(clause.start, &["RENAME"]) && self.is(next, &["COLUMN"]) {
@@ -354,7 +376,10 @@ impl Text<'_> {
         let mut at = span.start;
         if self.is(at, &["CONSTRAINT"]) {
             at += 1;
-            at += usize::from(!self.is(at, &["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"]));
+            if !self.is(at, &["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"]) {
+                self.constraint(at, edits);
+                at += 1;
+            }
         }
         if self.is(at, &["PARTITION", "PERIOD", "SYSTEM"]) {
             return;
@@ -381,6 +406,8 @@ impl Text<'_> {
         while at < span.end {
             if self.is(at, &["AFTER"]) {
                 self.name(at + 1, edits);
+            } else if self.is(at, &["CONSTRAINT"]) {
+                self.constraint(at + 1, edits);
             } else if self.is(at, &["REFERENCES"]) {
                 return self.reference(at..span.end, edits);
             }
@@ -482,17 +509,7 @@ impl Text<'_> {
 }
 
 /// What `DROP` and `ALTER` may name beside columns.
-const NO_COLUMN: [&str; 9] = [
-    "INDEX",
-    "KEY",
-    "PRIMARY",
-    "FOREIGN",
-    "CHECK",
-    "CONSTRAINT",
-    "PARTITION",
-    "PERIOD",
-    "SYSTEM",
-];
+const NO_COLUMN: [&str; 6] = ["INDEX", "KEY", "PRIMARY", "PARTITION", "PERIOD", "SYSTEM"];
 
 #[cfg(test)]
 mod tests {
@@ -576,6 +593,14 @@ mod tests {
             "PARTITION BY RANGE (`x`) (PARTITION a VALUES LESS THAN (5))",
         );
         check("ORDER BY a DESC", "ORDER BY `x` DESC");
+        check(
+            "DROP CHECK t_chk_1, ALTER CONSTRAINT `t_chk_2` NOT ENFORCED, DROP FOREIGN KEY t_ibfk_1, DROP CONSTRAINT t_1",
+            "DROP CHECK `u_chk_1`, ALTER CONSTRAINT `u_chk_2` NOT ENFORCED, DROP FOREIGN KEY `u_ibfk_1`, DROP CONSTRAINT t_1",
+        );
+        check(
+            "ADD CONSTRAINT t_chk_3 CHECK (a > 0), ADD c INT CONSTRAINT t_chk_4 CHECK (c > 0) AFTER a, DROP INDEX t_chk_5",
+            "ADD CONSTRAINT `u_chk_3` CHECK (`x` > 0), ADD c INT CONSTRAINT `u_chk_4` CHECK (c > 0) AFTER `x`, DROP INDEX t_chk_5",
+        );
         check("ADD e INT AFTER after", "ADD e INT AFTER `z`");
         check(
             "RENAME TO a, ENGINE=InnoDB",

@@ -10,6 +10,7 @@ mod rename;
 mod tests;
 
 pub(super) use column::{Attribute, AttributeKind, ColumnParts};
+pub(super) use rename::{GENERATED_CHECK, GENERATED_KEY, generated_name};
 
 use super::statement::Context;
 use crate::ddl::refusal::UNREADABLE;

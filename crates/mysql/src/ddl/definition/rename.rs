@@ -7,13 +7,15 @@ use crate::ddl::lexer::lex;
 use crate::ddl::refusal::Refusal;
 use crate::ddl::statement::Context;
 use wherry_model::name::quote;
+use wherry_model::names::problem_of;
 use wherry_model::{NameMap, TableName};
 
 impl Definition {
     /// The definition of this table of the source with the target's names for the table, its
     /// columns and the tables and columns that its foreign keys point to. Names of keys and
-    /// constraints stay. A foreign key to itself points to the table's name in the text. Columns that
-    /// do not move are left out, and behind the others stand those that only the target has.
+    /// constraints stay, but for those that follow the table's name at a server, too. A foreign key to
+    /// itself points to the table's name in the text. Columns that do not move are left out, and behind
+    /// the others stand those that only the target has.
     ///
     /// Errors: `NAM-001` where a name may or may not be that of a column; those of `without`.
     pub fn map_names(
@@ -49,10 +51,8 @@ impl Definition {
         for check in &mut mapped.checks {
             check.text = text.of_expressions(&check.text)?;
         }
-        if names.is_merged(table) {
-            // Tables that become one have one name of each check.
-            mapped.name_constraints_after(&table.table);
-        }
+        // A RENAME in the target changes them, and tables that become one have one name of each.
+        mapped.name_constraints_after(&table.table);
         for key in &mut mapped.foreign_keys {
             text.foreign_key(key, names)?;
         }
@@ -78,21 +78,14 @@ impl Definition {
     /// would have given them here.
     fn name_constraints_after(&mut self, old: &str) {
         let new = self.name.table.clone();
-        if new == old {
-            return;
-        }
-        let name_after = |name: &str, kind: &str| {
-            let number = name.strip_prefix(old)?.strip_prefix(kind)?;
-            Some(format!("{new}{kind}{number}"))
-        };
         for check in &mut self.checks {
-            if let Some(name) = name_after(&check.name, "_chk_") {
+            if let Some(name) = generated_name(&check.name, GENERATED_CHECK, old, &new) {
                 check.text = check.text.replacen(&quote(&check.name), &quote(&name), 1);
                 check.name = name;
             }
         }
         for key in &mut self.foreign_keys {
-            if let Some(name) = name_after(&key.name, "_ibfk_") {
+            if let Some(name) = generated_name(&key.name, GENERATED_KEY, old, &new) {
                 let (before, after) = (quote(&key.name), quote(&name));
                 key.text = key.text.replacen(&before, &after, 1);
                 let longer = after.len() as isize - before.len() as isize;
@@ -103,6 +96,19 @@ impl Definition {
             }
         }
     }
+}
+
+/// What a server puts between the name of a table and the number of a check or a foreign key.
+pub(crate) const GENERATED_CHECK: &str = "_chk_";
+pub(crate) const GENERATED_KEY: &str = "_ibfk_";
+
+/// What a constraint that a server named after the table `old` is called after the table `new`; `None`
+/// where it keeps its name.
+pub(crate) fn generated_name(name: &str, kind: &str, old: &str, new: &str) -> Option<String> {
+    let number = name.strip_prefix(old)?.strip_prefix(kind)?;
+    let named = format!("{new}{kind}{number}");
+    let follows = !number.is_empty() && old != new && problem_of(&named).is_none();
+    follows.then_some(named)
 }
 
 /// Clauses as the server printed them.
