@@ -26,14 +26,14 @@ pub fn converts_nothing(
     let text = Text::new(sql, statement);
     let mut clauses = clauses(statement);
     let forgotten = forgotten(sql, statement);
-    clauses.retain(|clause| !forgotten.contains(clause) && !text.only_says_how(clause));
-    let [conversion] = clauses.as_slice() else {
+    // A default that a conversion overrides is a change all the same.
+    clauses.retain(|clause| text.only_says_charset(clause) || !forgotten.contains(clause));
+    clauses.retain(|clause| !text.only_says_how(clause));
+    let converts = |clause: &Range<usize>| text.is(clause.start, &["CONVERT"]);
+    let Some(last) = clauses.last().filter(|_| clauses.iter().all(converts)) else {
         return false;
     };
-    if !text.is(conversion.start, &["CONVERT"]) {
-        return false;
-    }
-    let wanted = text.wanted_collation(conversion);
+    let wanted = text.wanted_collation(last);
     let all = collations(before, dialect);
     all.iter().all(|found| found.is_some() && *found == wanted)
 }
@@ -47,6 +47,17 @@ pub fn converts_what_it_changes(sql: &str, statement: &Statement) -> bool {
         return false;
     }
     has_clause(sql, statement, &["CONVERT"]) && has_clause(sql, statement, &["MODIFY", "CHANGE"])
+}
+
+/// True where the source may have taken a conversion for one that does nothing, and nobody can tell: a
+/// key that is dropped and made again as it was is no change to it.
+pub fn may_convert_nothing(sql: &str, statement: &Statement) -> bool {
+    if statement.kind != StatementKind::AlterTable || !statement.dialect.forgets_lone_conversions()
+    {
+        return false;
+    }
+    let all = ["CONVERT", "DROP", "ADD"];
+    all.iter().all(|word| has_clause(sql, statement, &[word]))
 }
 
 /// True where the table is converted and its character set is said once more: MariaDB takes both
@@ -240,6 +251,15 @@ mod tests {
         check("", latin, "CONVERT TO CHARSET utf8mb4, COMMENT 'x'", false);
         check("", latin, "CONVERT TO CHARSET utf8mb4, DISABLE KEYS", false);
         check("", latin, "DEFAULT CHARSET utf8mb4", false);
+        let (bin, twice) = (
+            "CONVERT TO CHARSET utf8mb4 COLLATE utf8mb4_bin",
+            "CONVERT TO CHARSET utf8mb4, CONVERT TO CHARSET utf8mb4 COLLATE utf8mb4_bin",
+        );
+        check("", latin, twice, true);
+        let in_bin = ", `v` varchar(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+        check(in_bin, latin, twice, true);
+        check(in_bin, latin, &format!("{bin}, {lone}"), false);
+        check("", latin, &format!("CHARSET utf8mb4, {lone}"), false);
         let text = ", `v` varchar(10) CHARACTER SET utf8mb4, `e` enum('a') CHARACTER SET utf8mb4";
         check(text, latin, lone, true);
         check(

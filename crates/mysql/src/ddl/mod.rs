@@ -44,6 +44,7 @@ pub use classify::classify;
 pub use columns::{Columns, renamed};
 pub use conversion::{
     changes_a_column, converts_nothing, converts_twice, converts_what_it_changes,
+    may_convert_nothing,
 };
 pub use database::database_options;
 pub use edit::{by_copy, carried, rewrite_names, strip_hints};

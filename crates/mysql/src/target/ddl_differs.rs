@@ -7,7 +7,7 @@ use super::definition_change::Request;
 use crate::binlog::plan::charset_bytes_max;
 use crate::ddl::{
     AlterNotes, Dialect, changes_a_column, converts_twice, converts_what_it_changes, is_strict,
-    takes_session_charset,
+    may_convert_nothing, takes_session_charset,
 };
 use wherry_model::{Column, ColumnKind, Fault, Key, KeyPart, Table, TableName};
 
@@ -32,6 +32,8 @@ pub(super) fn reload_reason(
         Some("a column was changed and its table converted by one statement")
     } else if converts_twice(&request.ddl.statement, &request.statement) {
         Some("one statement named several character sets for it")
+    } else if may_convert_nothing(&request.ddl.statement, &request.statement) {
+        Some("it was converted by a statement that the source may have passed over")
     } else {
         None
     }
