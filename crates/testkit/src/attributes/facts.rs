@@ -44,13 +44,22 @@ fn text(row: &Row, at: usize) -> String {
     row.get(at).cloned().flatten().unwrap_or_default()
 }
 
-/// 9.7 prints conditions of CHECKs here with each byte of their UTF-8 as a letter of its own.
+/// The text whose UTF-8 was printed with each byte as a letter of its own.
 fn bytes_as_letters(printed: &str) -> Option<String> {
     let bytes: Option<Vec<u8>> = printed.chars().map(|one| u8::try_from(one).ok()).collect();
     String::from_utf8(bytes?).ok()
 }
 
 impl Book<'_> {
+    /// An expression as it was written; 9.7 prints some with each byte as a letter.
+    fn expression(&self, printed: &str) -> String {
+        let letters = match self.flavour {
+            Flavour::MySql97 => bytes_as_letters(printed),
+            Flavour::MySql56 | Flavour::MariaDb => None,
+        };
+        plain(letters.as_deref().unwrap_or(printed))
+    }
+
     async fn rows(&self, columns: &str, view: &str, schema: &str, order: &str) -> Result<Vec<Row>> {
         let sql = format!(
             "SELECT {columns} FROM information_schema.{view} WHERE {schema} = '{}' ORDER BY {order}",
@@ -126,7 +135,7 @@ impl Book<'_> {
             self.note(&name, of("charset"), charset(&text(&row, 5)));
             self.note(&name, of("collation"), charset(&text(&row, 6)));
             self.note(&name, of("comment"), text(&row, 9));
-            self.note(&name, of("expression"), plain(&text(&row, 10)));
+            self.note(&name, of("expression"), self.expression(&text(&row, 10)));
             self.note(&name, of("srid"), text(&row, 11));
             let default = row[7].as_ref().filter(|_| text(&row, 10).is_empty());
             if let Some(default) = self.default(default, &extra, &kind) {
@@ -182,7 +191,7 @@ impl Book<'_> {
         };
         Some(match literal.filter(|_| !expression && !long) {
             Some(value) => format!("value {value}"),
-            None => format!("expression {}", plain(text)),
+            None => format!("expression {}", self.expression(text)),
         })
     }
 
@@ -215,7 +224,7 @@ impl Book<'_> {
             let what = format!(
                 "{}{} {prefix} {order}",
                 text(&row, 3),
-                plain(&text(&row, 10))
+                self.expression(&text(&row, 10))
             );
             self.note(&name, format!("key {key} part {part}"), what);
             self.note(&name, format!("key {key} unique"), text(&row, 6));
@@ -288,11 +297,7 @@ impl Book<'_> {
             ),
         };
         for row in self.server.rows(&sql).await? {
-            let mut condition = text(&row, 1);
-            if self.flavour == Flavour::MySql97 {
-                condition = bytes_as_letters(&condition).unwrap_or(condition);
-            }
-            let fact = format!("check {}", plain(&condition));
+            let fact = format!("check {}", self.expression(&text(&row, 1)));
             self.note(&text(&row, 0), fact, text(&row, 2));
             if self.flavour == Flavour::MySql97 {
                 self.note(
