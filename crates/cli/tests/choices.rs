@@ -97,3 +97,67 @@ fn assert_refused(wherry: &Wherry) {
     let hand = "ALTER TABLE shop.hand ADD d INT";
     refused(&["replace", "shop.other", "--with", hand], 2, "LAN-012");
 }
+
+/// A table that leaves out deletes goes on behind its statement, leaves out what the rule says, and
+/// applies and counts every change once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_leaves_out_changes_goes_on_too() {
+    const NAMES: [&str; 3] = ["again", "by_hand", "instead"];
+    let (source, target) = pair(Flavour::MySql97).await;
+    let each = |sql: &str| -> String {
+        let named = NAMES.map(|name| sql.replace("{}", &format!("shop.{name}")));
+        named.join("; ")
+    };
+    source
+        .sql("CREATE DATABASE shop")
+        .await
+        .expect("a database");
+    source
+        .sql(&each(
+            "CREATE TABLE {} (id INT PRIMARY KEY, v INT); INSERT INTO {} VALUES (1, 1), (2, 2), (3, 3)",
+        ))
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"])
+        .select("tables: [{table: 'shop.*', operations: [ddl, insert, update]}]");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    target
+        .sql(&each("ALTER TABLE {} ADD KEY k (v)"))
+        .await
+        .expect("a change by hand");
+    source
+        .sql(&each(
+            "DELETE FROM {} WHERE id = 1; UPDATE {} SET id = 4 WHERE id = 3;
+             ALTER TABLE {} ADD COLUMN d INT DEFAULT 7, ADD KEY k (v);
+             DELETE FROM {} WHERE id = 2; INSERT INTO {} VALUES (3, 30, 30); UPDATE {} SET id = 5 WHERE id = 4;
+             DELETE FROM {} WHERE id = 3",
+        ))
+        .await
+        .expect("changes");
+    becomes(&target, PAUSED, "3", &running).await;
+    running.stop();
+    target
+        .sql("ALTER TABLE shop.again DROP KEY k; ALTER TABLE shop.by_hand ADD COLUMN d INT DEFAULT 7")
+        .await
+        .expect("mended by hand");
+    wherry.finish(&["retry", "shop.again"]).expect_code(0);
+    wherry.finish(&["skip", "shop.by_hand"]).expect_code(0);
+    let instead = "ALTER TABLE shop.instead ADD COLUMN d INT DEFAULT 7";
+    wherry
+        .finish(&["replace", "shop.instead", "--with", instead])
+        .expect_code(0);
+    kill_at(&wherry, &source, &target, AT_COMMIT, "DO 0").await;
+    let running = wherry.start(&["run"]);
+    becomes(&target, WAITING, "0", &running).await;
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+    for name in NAMES {
+        let rows = format!("SELECT id, v, d FROM shop.{name} ORDER BY 1");
+        assert_rows(&target, &rows, &["1/1/7", "2/2/7", "3/30/30", "5/3/7"]).await;
+        let counted = format!(
+            "SELECT kind, change_count FROM wherry.left_change WHERE table_name = '{name}'"
+        );
+        assert_rows(&target, &counted, &["delete/3"]).await;
+    }
+}
