@@ -359,3 +359,45 @@ async fn online_ddl_that_is_not_sure_loads_its_table_anew() {
         );
     }
 }
+
+/// A final change leaves in place what only the target's table has, and rows go on getting it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_final_change_keeps_added_columns() {
+    let source = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("source");
+    let target = Server::start(Flavour::MySql97, ServerOptions::default())
+        .await
+        .expect("target");
+    make_small_tables(&source).await;
+    let added = "tables: [{table: 'shop.*', add: [{name: shard, type: VARCHAR(64) NOT NULL, value: __DB__}, {name: large, type: INT NOT NULL DEFAULT 0, value: '(op_gt(`v`, 10) ? 1 : 0)'}]}]";
+    let wherry = Wherry::new(&source, &target, &["shop"])
+        .extra(FINAL_CHANGE)
+        .select(added);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    let mut changes = "USE shop; SET sql_mode = '';".to_owned();
+    for (name, alter) in &CARRIED {
+        changes += &by_hand(name, alter, "id, v, w, s, e");
+        changes += &format!(
+            "UPDATE `{name}` SET v = 20 WHERE id = 2; INSERT INTO `{name}` (id, v) VALUES (3, 30), (4, 4);"
+        );
+    }
+    changes += "UPDATE calm SET v = 6;";
+    source.sql(&changes).await.expect("changes");
+    let passed = "SELECT CAST(SUM(v) AS CHAR) FROM shop.calm";
+    becomes(&target, passed, "12", &running).await;
+    wherry.finish(&["verify"]).expect_code(0);
+    assert_eq!(running.said("is to be loaded anew"), Vec::<String>::new());
+    for (name, _) in CARRIED {
+        let rows = format!(
+            "SELECT GROUP_CONCAT(CONCAT_WS(' ', id, v, shard, large) ORDER BY id) FROM shop.{name}"
+        );
+        let found = target.value(&rows).await.expect("rows");
+        assert_eq!(
+            found.as_deref(),
+            Some("1 1 shop 0,2 20 shop 1,3 30 shop 1,4 4 shop 0")
+        );
+    }
+    running.stop();
+}
