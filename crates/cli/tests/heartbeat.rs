@@ -214,6 +214,32 @@ async fn the_precheck_names_the_rights_at_mariadb() {
     wants_rights(Flavour::MariaDb).await;
 }
 
+/// Beats that the binlog does not hold tell nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_precheck_tells_a_filter_of_the_binlog() {
+    let options = ServerOptions {
+        arguments: vec!["--binlog-ignore-db=wherry_heartbeat".to_owned()],
+        ..ServerOptions::default()
+    };
+    let source = Server::start(Flavour::MySql97, options);
+    let target = Server::start(Flavour::MySql97, ServerOptions::default());
+    let (source, target) = (source.await.expect("source"), target.await.expect("target"));
+    source
+        .sql("CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY)")
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    wherry.finish(&["precheck"]).expect_code(0);
+    let beating = Wherry::new(&source, &target, &["shop"]).source(OFTEN);
+    let checked = beating.finish(&["precheck"]);
+    assert_eq!(verdict(&checked.lines), "fail");
+    assert!(
+        format!("{:?}", checked.lines).contains("binlog_ignore_db"),
+        "{:?}",
+        checked.lines
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_goes_on_without_the_right_to_beat() {
     let (source, target) = servers(Flavour::MySql97).await;
