@@ -127,11 +127,24 @@ fn may_be_text(table: &Table) -> bool {
     table.checks.is_empty()
 }
 
+/// True where every writer leaves the column a number, so that a condition on it may be added
+/// meanwhile.
+fn stays_number(column: &Column) -> bool {
+    column.is_number() && column.name.starts_with(['v', 'n', 'u', 'w'])
+}
+
+/// A column that may get another type.
+fn retyped<'t>(table: &'t Table, random: &mut Random) -> Option<&'t Column> {
+    table.column(random, |column| {
+        !column.generated && !column.numbered && !stays_number(column)
+    })
+}
+
 fn modify_type(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
     if !may_be_text(table) {
         return None;
     }
-    let column = table.plain_column(random)?;
+    let column = retyped(table, random)?;
     let kind = type_for(scene, table, column, random);
     (!makes_a_shape(scene, column, &kind)).then(|| modify(column, &kind))
 }
@@ -211,7 +224,7 @@ fn change_column(scene: &Scene, table: &Table, random: &mut Random) -> Option<St
     if !renames(scene, table) || !may_be_text(table) {
         return None;
     }
-    let column = table.plain_column(random)?;
+    let column = retyped(table, random)?;
     let definition = if table.primary.contains(&column.name) {
         type_for(scene, table, column, random)
     } else {
@@ -225,19 +238,16 @@ fn change_column(scene: &Scene, table: &Table, random: &mut Random) -> Option<St
 fn rename_column(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
     let column = one(&table.columns, random)?;
     let known = scene.flavour != Flavour::MySql56 && renames(scene, table);
-    known.then(|| {
-        format!(
-            "RENAME COLUMN `{}` TO `{}`",
-            column.name,
-            fresh("r", random)
-        )
-    })
+    let letter = if stays_number(column) { "n" } else { "r" };
+    let name = fresh(letter, random);
+    known.then(|| format!("RENAME COLUMN `{}` TO `{name}`", column.name))
 }
 
 /// Both names in one statement, so that each is used before it is free.
 fn swap_columns(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
     let (one, other) = (table.plain_column(random)?, table.plain_column(random)?);
-    if one.name == other.name || !renames(scene, table) {
+    let stays = stays_number(one) == stays_number(other);
+    if one.name == other.name || !stays || !renames(scene, table) {
         return None;
     }
     let (a, b) = (&one.name, &other.name);
@@ -414,7 +424,7 @@ fn add_numbered(_: &Scene, table: &Table, random: &mut Random) -> Option<String>
 }
 
 fn add_generated(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
-    let column = table.column(random, |column| column.is_number() && !column.numbered)?;
+    let column = table.column(random, |column| stays_number(column) && !column.numbered)?;
     let stored = random.pick(&["VIRTUAL", "STORED"]);
     let name = fresh("v", random);
     let base = &column.name;
@@ -427,7 +437,7 @@ fn add_generated(scene: &Scene, table: &Table, random: &mut Random) -> Option<St
 fn change_generated(_: &Scene, table: &Table, random: &mut Random) -> Option<String> {
     let column = table.column(random, |column| column.generated)?;
     let base = table.column(random, |column| {
-        column.is_number() && !column.generated && !column.numbered
+        stays_number(column) && !column.generated && !column.numbered
     })?;
     Some(format!(
         "DROP `{}`, ADD `{}` INT AS (`{}` + 1) STORED",
@@ -436,7 +446,7 @@ fn change_generated(_: &Scene, table: &Table, random: &mut Random) -> Option<Str
 }
 
 fn add_check(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
-    let column = table.column(random, |column| column.is_number() && !column.numbered)?;
+    let column = table.column(random, |column| stays_number(column) && !column.numbered)?;
     let name = format!("chk_{}", random.below(100_000));
     let known = scene.flavour == Flavour::MySql97;
     let off = if known {
