@@ -1,6 +1,8 @@
 //! Task files that cannot be right: each gives one error with its line, the reason and what to do, ends
 //! with code 2, and reaches for no server.
 
+mod rules;
+
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -18,7 +20,9 @@ enum Text {
 use Text::{Behind, Select, Whole};
 
 /// Code, words of the message or the hint, and the file.
-const CASES: &[(&str, &str, Text)] = &[
+type Case = (&'static str, &'static str, Text);
+
+const CASES: &[Case] = &[
     // Form.
     ("CLI-002", "ends too early", Whole("")),
     ("CLI-002", "", Whole("@source: {url: \"mysql://a@s\n")),
@@ -63,103 +67,6 @@ const CASES: &[(&str, &str, Text)] = &[
     ),
     ("CLI-003", "unknown key `filters`", Select("@filters: [x]")),
     ("CLI-003", "unknown key `only`", Select("@only: [x]")),
-    (
-        "FLT-001",
-        "at character 5",
-        Select("@tables: [{table: shop.a, filter: 'id >'}]"),
-    ),
-    (
-        "FLT-001",
-        "not taken",
-        Select("@tables: [{table: 'shop.*', filter: 'id = 1; DROP TABLE x'}]"),
-    ),
-    (
-        "FLT-003",
-        "not taken",
-        Select("@tables: [{table: shop.a, filter: 'id IN (SELECT 1)'}]"),
-    ),
-    (
-        "CLI-004",
-        "unknown value `after`",
-        Select("@tables: [{table: shop.a, filter: 'id > 1', filter_updates: after}]"),
-    ),
-    (
-        "ETL-005",
-        "line 1, character 1",
-        Select("@tables: [{table: shop.a, etl: {script: 'e_sett(`a`, 1)'}}]"),
-    ),
-    (
-        "ETL-004",
-        "not taken",
-        Select("@tables: [{table: shop.a, etl: {script: 'e_drop(); e_drop()'}}]"),
-    ),
-    (
-        "TRF-006",
-        "Use fail",
-        Select("@tables: [{table: shop.a, etl: {script: 'e_drop()', errors: skip}}]"),
-    ),
-    (
-        "TRF-007",
-        "could not read script",
-        Select("@tables: [{table: shop.a, etl: {file: nowhere.etl}}]"),
-    ),
-    (
-        "TRF-010",
-        "exactly one",
-        Select("@tables: [{table: shop.a, etl: {errors: fail}}]"),
-    ),
-    (
-        "CLI-004",
-        "unknown value `ignore`",
-        Select("@tables: [{table: shop.a, etl: {script: 'e_drop()', errors: ignore}}]"),
-    ),
-    (
-        "ADD-001",
-        "it is empty or too long",
-        Select("@tables: [{table: shop.a, add: [{name: '', type: INT, value: '1'}]}]"),
-    ),
-    (
-        "ADD-001",
-        "another one has it",
-        Select(
-            "@tables: [{table: shop.a, add: [{name: x, type: INT, value: '1'}, {name: X, type: INT, value: '1'}]}]",
-        ),
-    ),
-    (
-        "ADD-002",
-        "`primary` cannot be said of it",
-        Select("@tables: [{table: shop.a, add: [{name: x, type: INT PRIMARY KEY, value: '1'}]}]"),
-    ),
-    (
-        "ADD-002",
-        "no type",
-        Select("@tables: [{table: shop.a, add: [{name: x, type: JSON, value: '1'}]}]"),
-    ),
-    (
-        "ETL-008",
-        "line 1, character 5",
-        Select("@tables: [{table: shop.a, add: [{name: x, type: INT, value: '1 + __TBL__'}]}]"),
-    ),
-    (
-        "CLI-005",
-        "missing key `value`",
-        Select("@tables: [{table: shop.a, add: [{name: x, type: INT}]}]"),
-    ),
-    (
-        "CLI-003",
-        "unknown key `default`",
-        Select("@tables: [{table: shop.a, add: [{name: x, type: INT, value: '1', default: 1}]}]"),
-    ),
-    (
-        "TRF-010",
-        "no `filter` beside it",
-        Select("@tables: [{table: shop.a, filter_updates: both-images}]"),
-    ),
-    (
-        "CLI-002",
-        "expected string",
-        Select("@tables: [{table: shop.a, filter: [id]}]"),
-    ),
     (
         "CLI-003",
         "unknown key `threads`",
@@ -416,47 +323,7 @@ const CASES: &[(&str, &str, Text)] = &[
     ("SEL-004", "and excluded", Select("@exclude: [shop]")),
     ("SEL-004", "and excluded", Select("@exclude: ['c*']")),
     ("CLI-002", "", Select("@exclude: shop")),
-    // Rules for tables.
-    (
-        "CLI-024",
-        "not the name of a table",
-        Select("@tables: [{table: orders}]"),
-    ),
-    (
-        "CLI-024",
-        "in no selected database",
-        Select("@tables: [{table: hr.orders}]"),
-    ),
-    (
-        "CLI-024",
-        "in no selected database",
-        Select("exclude: [shop.tmp]\n@  tables: [{table: shop.tmp}]"),
-    ),
-    (
-        "CLI-024",
-        "has two rules",
-        Select("@tables: [{table: shop.a}, {table: shop.a}]"),
-    ),
-    (
-        "CLI-024",
-        "has two rules",
-        Select("@tables: [{table: '*.a'}, {table: '*.a'}]"),
-    ),
-    (
-        "SEL-001",
-        "no regular expression",
-        Select("@tables: [{table: 'shop./a(/'}]"),
-    ),
-    (
-        "CLI-005",
-        "missing key `table`",
-        Select("@tables: [{policy: keep}]"),
-    ),
-    (
-        "CLI-004",
-        "unknown value `overwrite`",
-        Select("@tables: [{table: shop.a, policy: overwrite}]"),
-    ),
+    // What is done, and with what.
     (
         "CLI-004",
         "unknown value `overwrite`",
@@ -515,38 +382,13 @@ const CASES: &[(&str, &str, Text)] = &[
             "select: {databases: [a]}\nphases: [stream]\n@stream: {from: {gtid: \"a\", position: \"b:4\"}}\n",
         ),
     ),
-    (
-        "CLI-004",
-        "unknown value `myisam`",
-        Select("@tables: [{table: shop.a, engine: myisam}]"),
-    ),
-    (
-        "CLI-004",
-        "unknown operation `drop`",
-        Select("@tables: [{table: shop.a, operations: [drop]}]"),
-    ),
     ("CLI-004", "is empty", Select("@operations: []")),
-    (
-        "DDL-140",
-        "nothing that one table can choose",
-        Select("@tables: [{table: shop.a, operations: [all, -view]}]"),
-    ),
     (
         "DDL-142",
         "final-change",
         Behind(
             "select: {databases: [a], operations: [all, -rename-table]}\n@stream: {online_ddl: {mode: final-change}}\n",
         ),
-    ),
-    (
-        "TRF-010",
-        "stand together",
-        Select("@tables: [{table: shop.a, columns: [id], without: [note]}]"),
-    ),
-    (
-        "TRF-010",
-        "no column would move",
-        Select("@tables: [{table: 'shop.*', columns: []}]"),
     ),
     // Names.
     (
@@ -734,7 +576,7 @@ fn text_of(text: &Text, source: u16, target: u16) -> String {
 }
 
 /// What is wrong with how the case ends; `None` where it ends as it should.
-fn judge(case: &(&str, &str, Text), folder: &std::path::Path, ports: [u16; 2]) -> Option<String> {
+fn judge(case: &Case, folder: &std::path::Path, ports: [u16; 2]) -> Option<String> {
     let (code, words, text) = case;
     let text = text_of(text, ports[0], ports[1]);
     let line = text.lines().position(|line| line.starts_with(HERE));
@@ -776,20 +618,21 @@ fn judge(case: &(&str, &str, Text), folder: &std::path::Path, ports: [u16; 2]) -
 
 #[test]
 fn each_broken_file_gives_one_clear_error() {
-    assert!(CASES.len() >= 100, "{}", CASES.len());
+    let cases = || CASES.iter().chain(rules::CASES);
+    let count = cases().count();
+    assert!(count >= 100, "{count}");
     let [source, target] = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
     let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
     let ports = [port(&source), port(&target)];
     let folder = tempfile::tempdir().expect("a folder");
-    let wrong: Vec<String> = CASES
-        .iter()
+    let wrong: Vec<String> = cases()
         .filter_map(|case| judge(case, folder.path(), ports))
         .collect();
     assert!(
         wrong.is_empty(),
         "{} of {}:\n{}",
         wrong.len(),
-        CASES.len(),
+        count,
         wrong.join("\n")
     );
     for listener in [source, target] {
