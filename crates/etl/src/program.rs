@@ -123,8 +123,7 @@ impl Program {
     /// What the target's rows depend on.
     pub fn purity(&self) -> Purity {
         let drops_as_rows = self.options.images == Images::Both;
-        let skips = self.options.errors == ErrorPolicy::Skip;
-        self.survey.purity(drops_as_rows, skips)
+        self.survey.purity(drops_as_rows, self.skips())
     }
 
     /// Indices of the columns that the script may assign.
@@ -132,8 +131,13 @@ impl Program {
         self.survey.assigned.keys().copied()
     }
 
+    /// True where rows may be left out.
     pub fn may_drop(&self) -> bool {
-        self.survey.may_drop
+        self.survey.may_drop || self.skips() && !self.is_empty()
+    }
+
+    fn skips(&self) -> bool {
+        self.options.errors == ErrorPolicy::Skip
     }
 
     /// What a change becomes. An error only under [`ErrorPolicy::Fail`].

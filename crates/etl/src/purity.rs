@@ -7,6 +7,7 @@ use wherry_model::{Key, KeyPart, Table};
 use crate::expression::{Action, Code, Expr, Source};
 use crate::fault::{Mistake, ScriptError, Span};
 use crate::record::Image;
+use crate::render::Writer;
 use crate::value::{Operation, Value};
 
 /// What a row of the target depends on.
@@ -48,6 +49,8 @@ pub(crate) struct Survey {
     pub(crate) assigned: BTreeMap<usize, Span>,
     varying: BTreeMap<usize, Taint>,
     pub(crate) may_drop: bool,
+    /// Whether something can be computed or stored may depend on the time.
+    fails_by_time: bool,
     /// The script is applied once for each record, instead of to each image.
     pub(crate) once: bool,
     changes_operation: bool,
@@ -70,11 +73,14 @@ impl Survey {
                 self.once |= condition.any();
             }
             Action::Set(set) => {
-                let taint = match &set.source {
-                    Source::Constant(_) => Taint::default(),
-                    Source::Copy { column, image, .. } => self.column(*column, *image),
-                    Source::Computed(expression, _) => self.taint(expression),
+                let (taint, is_safe) = match &set.source {
+                    Source::Constant(_) => (Taint::default(), true),
+                    Source::Copy { column, image, .. } => (self.column(*column, *image), false),
+                    Source::Computed(expression, writer) => {
+                        (self.taint(expression), takes_time(expression, writer))
+                    }
                 };
+                self.fails_by_time |= !is_safe && condition.or(taint).time;
                 self.assign(set.column, set.span, condition.or(taint));
             }
             Action::SetOperation(value) => {
@@ -86,6 +92,7 @@ impl Survey {
                 let mut condition = condition;
                 for (case, action) in cases {
                     condition = condition.or(self.taint(case));
+                    self.fails_by_time |= condition.time;
                     self.walk(action, condition);
                 }
                 self.walk(otherwise, condition);
@@ -100,6 +107,7 @@ impl Survey {
                     .or(self.taint(&replace.search))
                     .or(self.taint(&replace.replacement));
                 for (column, ..) in &replace.columns {
+                    self.fails_by_time |= taint.or(self.column(*column, Image::Current)).time;
                     self.assign(*column, replace.span, taint);
                 }
             }
@@ -156,7 +164,7 @@ impl Survey {
         } else {
             self.may_drop && !drops_as_rows
         };
-        if record {
+        if record || skips && self.fails_by_time {
             return Purity::Record;
         }
         match self.varying.keys().copied().collect::<Vec<usize>>() {
@@ -194,6 +202,16 @@ impl Survey {
             }
         }
         Ok(())
+    }
+}
+
+/// True where an expression is a time that the column can hold, whatever it is.
+fn takes_time(expression: &Expr, writer: &Writer) -> bool {
+    match expression.code {
+        Code::Now { millis } => writer.takes_times(millis, false),
+        // A part of a large transaction may not know it yet.
+        Code::CommitTime => writer.takes_times(false, true),
+        _ => false,
     }
 }
 

@@ -445,6 +445,23 @@ fn verify_learns_what_can_be_compared() {
         program.assigned_columns().collect::<Vec<usize>>(),
         [place("name")]
     );
+    // Where rows with errors are left out, whether there is one must not depend on the time.
+    let skipping = |script: &str| compile_with(script, SKIP).unwrap();
+    let fails_always = "e_set(`flag`, `id` * 2)";
+    assert_eq!(skipping(fails_always).purity(), Purity::Row);
+    assert!(skipping(fails_always).may_drop() && !compile(fails_always).unwrap().may_drop());
+    assert!(!skipping("e_if(op_eq(__TB__, 'other'), e_drop())").may_drop());
+    let both = format!("e_compose({fails_always}, {stamp})");
+    let varying = Purity::RowExcept(vec![place("created")]);
+    assert_eq!(skipping(&both).purity(), varying);
+    for script in [
+        "e_set(`name`, str_format('{}', dt_now()))",
+        "e_if(op_lt(`created`, dt_now()), e_set(`name`, 'x'))",
+        "e_compose(e_set(`created`, dt_now()), e_set(`precise`, `created`))",
+        "e_set(`created`, v(`created`, __BEFORE__))",
+    ] {
+        assert_eq!(skipping(script).purity(), Purity::Record, "{script}");
+    }
     // The value of a unique key may be made of any column.
     let mut computed = table();
     computed.keys[1].functional = true;

@@ -105,6 +105,17 @@ impl Writer {
         }
     }
 
+    /// True where every time in whole seconds, or milliseconds, can be stored; with `zero` also the
+    /// first moment of 1970.
+    pub(crate) fn takes_times(&self, millis: bool, zero: bool) -> bool {
+        let places = match self.form {
+            Form::Datetime { places } => places,
+            Form::Timestamp { places } if !zero => places,
+            _ => return false,
+        };
+        !millis || places >= 3
+    }
+
     pub(crate) fn takes(&self, kind: Kind) -> bool {
         let wanted = self.wanted();
         match kind {
