@@ -69,6 +69,13 @@ fn text(report: &Report) -> String {
     for table in report.tables.iter().filter(|table| explained(table) > 0) {
         lines.push(explained_text(table));
     }
+    for table in report.tables.iter().filter(|table| table.skipped > 0) {
+        lines.push(format!(
+            "  {}: {} of the source left out, since the script cannot change them",
+            table.table,
+            number(table.skipped, "row", "rows")
+        ));
+    }
     for table in &report.tables {
         if !table.not_compared.is_empty() {
             lines.push(format!(
@@ -170,6 +177,13 @@ fn verdict(report: &Report) -> String {
             number(timed, "column", "columns")
         );
     }
+    let skipped: u64 = report.tables.iter().map(|table| table.skipped).sum();
+    if is_clean(report) && skipped > 0 {
+        return format!(
+            "equal but for {} that `errors: skip` leaves out",
+            number(skipped, "row", "rows")
+        );
+    }
     if is_clean(report) {
         return "equal: every row compared is the same on both sides".to_owned();
     }
@@ -220,6 +234,7 @@ mod tests {
                 kept: 0,
                 missing: 0,
                 different: 0,
+                skipped: 0,
                 apart: false,
                 not_compared: Vec::new(),
             }],
@@ -269,6 +284,18 @@ mod tests {
                 "3 rows that `operations` or `filter_updates` left as the target had them"
             )
         );
+    }
+
+    #[test]
+    fn rows_that_the_script_skips_are_told() {
+        let mut report = clean();
+        report.tables[0].skipped = 1;
+        let text = text(&report);
+        assert!(text.contains(
+            "`s`.`a`: 1 row of the source left out, since the script cannot change them"
+        ));
+        assert!(text.ends_with("equal but for 1 row that `errors: skip` leaves out"));
+        assert!(is_clean(&report));
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub struct ReportTable {
     pub missing: u64,
     /// Rows with other values, as the table's rule wants it.
     pub different: u64,
+    /// Rows of the source that the script skips (`errors: skip`) as they are now.
+    pub skipped: u64,
     /// `kept`, `missing` and `different` count what `operations` or `filter_updates` leaves out.
     pub apart: bool,
     /// Columns whose values depend on the time.
@@ -432,6 +434,7 @@ fn report_of(report: &VerifyReport, seconds: u64) -> Report {
             kept: table.kept,
             missing: table.missing,
             different: table.different,
+            skipped: table.skipped,
             apart: table.apart,
             not_compared: table.uncompared.clone(),
         });

@@ -46,5 +46,6 @@ mod runner;
 mod scripts;
 mod seeds;
 mod shape;
+mod skips;
 mod takeover;
 mod unlike;

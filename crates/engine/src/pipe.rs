@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use wherry_model::{Fault, RowBatch};
+use wherry_model::{Fault, RowBatch, Skipped};
 
 /// Batches that may wait in one pipe. One is on the way while one is being written.
 const PIPE_BATCH_COUNT_MAX: usize = 2;
@@ -51,6 +51,7 @@ pub fn row_pipe(budget: &Budget) -> (RowSender, RowReceiver) {
         RowReceiver {
             receiver,
             held: None,
+            skipped: Skipped::default(),
         },
     )
 }
@@ -100,20 +101,27 @@ impl RowSender {
 pub struct RowReceiver {
     receiver: mpsc::Receiver<Result<(RowBatch, OwnedSemaphorePermit), Fault>>,
     held: Option<OwnedSemaphorePermit>,
+    skipped: Skipped,
 }
 
 impl RowReceiver {
-    /// The next batch; `None` at the end. The batch's share of the budget is given back when the
-    /// next one is asked for.
+    /// The next batch with rows; `None` at the end. The batch's share of the budget is given back when
+    /// the next one is asked for.
     pub async fn next(&mut self) -> Result<Option<RowBatch>, Fault> {
         self.held = None;
-        match self.receiver.recv().await {
-            None => Ok(None),
-            Some(Err(fault)) => Err(fault),
-            Some(Ok((batch, permit))) => {
+        while let Some(sent) = self.receiver.recv().await {
+            let (mut batch, permit) = sent?;
+            self.skipped.add(std::mem::take(&mut batch.skipped));
+            if !batch.is_empty() {
                 self.held = Some(permit);
-                Ok(Some(batch))
+                return Ok(Some(batch));
             }
         }
+        Ok(None)
+    }
+
+    /// What was left out beside the batches since this was asked last.
+    pub fn take_skipped(&mut self) -> Skipped {
+        std::mem::take(&mut self.skipped)
     }
 }

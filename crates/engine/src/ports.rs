@@ -13,7 +13,7 @@ use std::sync::Arc;
 use wherry_model::task::{SchemaSpec, SelectSpec, StreamFrom};
 use wherry_model::{
     Account, AccountChoice, Change, CheckItem, Ddl, Fault, Loss, ObjectName, Phase, Position, Row,
-    RuleChange, SchemaObject, Table, TableName,
+    RuleChange, SchemaObject, SkippedRows, Table, TableName,
 };
 
 /// Reads rows of one side in key order, as canonical bytes.
@@ -201,6 +201,8 @@ pub enum StreamItem {
 #[derive(Debug)]
 pub struct TransactionPart {
     pub changes: Vec<Change>,
+    /// Of its changes those whose rows are left out.
+    pub skipped: SkippedRows,
     pub byte_count: usize,
     /// True for the last or only part; only then `checkpoint` may be stored.
     pub last: bool,
@@ -285,7 +287,7 @@ pub trait Target: RowReader {
 
     async fn plan_chunk(&self, table: &TableName, chunk: &Chunk) -> Result<(), Fault>;
 
-    /// Writes a chunk's rows and its "done" record in one transaction.
+    /// Writes a chunk's rows, its "done" record and the count of skipped rows in one transaction.
     async fn load_chunk(
         &self,
         table: &Table,
@@ -476,6 +478,9 @@ pub struct ApplyOutcome {
 pub trait GroupCommit: Send {
     /// Applies changes in order, exact and keyed ones.
     async fn add(&mut self, changes: &[Change]) -> Result<ApplyOutcome, Fault>;
+
+    /// Adds to the counts of rows that scripts have left out.
+    async fn note_skipped(&mut self, skipped: &SkippedRows) -> Result<(), Fault>;
 
     /// Moves the checkpoint from `before` to `after` by compare-and-set and commits. A lost
     /// answer is resolved by a locking read; returns `Ok` only when the commit is sure.

@@ -25,6 +25,7 @@ pub mod row;
 pub mod rule_change;
 pub mod select;
 pub mod shape;
+pub mod skipped;
 pub mod table;
 pub mod task;
 
@@ -43,6 +44,7 @@ pub use position::Position;
 pub use row::{Row, RowBatch, RowWriter};
 pub use rule_change::RuleChange;
 pub use shape::{Leaves, RowScript, Shape};
+pub use skipped::{Skipped, SkippedRows};
 pub use table::{
     Adopted, Apart, Column, ColumnKind, Exactness, Family, Key, KeyPart, OwnRows, Table,
 };

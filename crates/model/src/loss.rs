@@ -3,7 +3,7 @@
 use crate::name::TableName;
 use serde::Serialize;
 
-/// Written when it happened, and kept for ever.
+/// Written when it happened, and kept for ever; a count of rows begins anew with a new load of its table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loss {
     /// The table's name is empty for a database.

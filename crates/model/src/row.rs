@@ -6,6 +6,7 @@
 //! numbers, see `mysql::member`, JSON with marks where its text hides a type). The load passes these
 //! bytes through, the binlog decoder prints them, transform and verify parse them lazily.
 
+use crate::skipped::Skipped;
 use bytes::Bytes;
 
 const NULL_MARK: u8 = 0xFB;
@@ -134,6 +135,8 @@ pub fn push_value(out: &mut Vec<u8>, value: Option<&[u8]>) {
 pub struct RowBatch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// What was left out beside these rows.
+    pub skipped: Skipped,
 }
 
 impl RowBatch {
@@ -168,6 +171,7 @@ impl RowBatch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.skipped = Skipped::default();
     }
 }
 

@@ -91,7 +91,7 @@ pub enum EtlErrors {
     /// It stops its table.
     #[default]
     Fail,
-    /// It stays behind; refused in this version.
+    /// It is left out of the target, and counted.
     Skip,
     /// The column becomes NULL.
     Null,

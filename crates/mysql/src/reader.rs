@@ -149,7 +149,8 @@ pub async fn read_range_in(
         if let Some(program) = &program {
             batch = program.batch(table, &batch)?;
         }
-        if !batch.is_empty() && !rows.send(batch).await {
+        let is_wanted = !batch.is_empty() || !batch.skipped.is_nothing();
+        if is_wanted && !rows.send(batch).await {
             return Ok(());
         }
         if !more {

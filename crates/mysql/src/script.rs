@@ -12,13 +12,20 @@ use wherry_etl::{
 };
 use wherry_model::row::Values;
 use wherry_model::task::EtlErrors;
-use wherry_model::{Change, ChangeKind, Fault, Row, RowBatch, RowScript, Table};
+use wherry_model::{Change, ChangeKind, Fault, Row, RowBatch, RowScript, SkippedRows, Table};
 
 /// What changes the rows of one table, ready to run. It suits rows that hold every column of the source.
 #[derive(Debug)]
 pub(crate) struct RowProgram {
     added: AddedValues,
     script: Option<(Program, RowScript)>,
+}
+
+/// What became of a row.
+enum Pushed {
+    Kept,
+    Dropped,
+    Skipped(RunError),
 }
 
 impl RowProgram {
@@ -36,6 +43,7 @@ impl RowProgram {
         Ok(Some(RowProgram { added, script }))
     }
 
+    /// True where rows may be left out, because the script drops them or since it cannot change them.
     pub fn may_drop(&self) -> bool {
         let program = self.program();
         program.is_some_and(Program::may_drop)
@@ -63,15 +71,17 @@ impl RowProgram {
         columns.map(|column| table.columns[column].name.as_str())
     }
 
-    /// What the rows become.
+    /// What the rows become, and how many of them are skipped.
     pub fn batch(&self, table: &Table, rows: &RowBatch) -> Result<RowBatch, Fault> {
         let moment = Moment::of_reading();
         let mut batch = RowBatch::default();
         let mut scratch = Vec::new();
         for row in rows.iter() {
             scratch.clear();
-            if self.push(table, row, moment, &mut scratch)? {
-                batch.push_encoded(&scratch);
+            match self.push(table, row, moment, &mut scratch)? {
+                Pushed::Kept => batch.push_encoded(&scratch),
+                Pushed::Dropped => {}
+                Pushed::Skipped(error) => batch.skipped.note(|| self.reason(&error)),
             }
         }
         Ok(batch)
@@ -80,18 +90,32 @@ impl RowProgram {
     /// What one row becomes; `None` where it is left out.
     pub fn row(&self, table: &Table, row: &Row) -> Result<Option<Row>, Fault> {
         let mut out = Vec::with_capacity(row.encoded().len());
-        let kept = self.push(table, row.encoded(), Moment::of_reading(), &mut out)?;
-        Ok(kept.then(|| Row::from_encoded(out.into())))
+        let pushed = self.push(table, row.encoded(), Moment::of_reading(), &mut out)?;
+        Ok(match pushed {
+            Pushed::Kept => Some(Row::from_encoded(out.into())),
+            Pushed::Dropped | Pushed::Skipped(_) => None,
+        })
     }
 
-    /// Puts what a row becomes into `out`, which is empty. False where it is left out.
+    /// Why a row is skipped, without its values.
+    fn reason(&self, error: &RunError) -> String {
+        let text = self.script.as_ref().map(|(_, script)| script.text.as_str());
+        format!(
+            "{} at {}: {}",
+            error.reason.code(),
+            place(text.unwrap_or_default(), error.span.start),
+            error.reason.message()
+        )
+    }
+
+    /// Puts what a row becomes into `out`, which is empty.
     fn push(
         &self,
         table: &Table,
         row: &[u8],
         moment: Moment,
         out: &mut Vec<u8>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Pushed, Fault> {
         let filled = self.added.filled(table, row, moment)?;
         let outcome = match &self.script {
             Some((program, script)) => program
@@ -102,17 +126,23 @@ impl RowProgram {
         match outcome {
             RowOutcome::Changed => {}
             RowOutcome::Unchanged => out.extend_from_slice(&filled),
-            RowOutcome::Dropped | RowOutcome::Skipped(_) => return Ok(false),
+            RowOutcome::Dropped => return Ok(Pushed::Dropped),
+            RowOutcome::Skipped(error) => return Ok(Pushed::Skipped(error)),
         }
         if let Some(moving) = moving(table, out) {
             out.clear();
             out.extend_from_slice(moving.encoded());
         }
-        Ok(true)
+        Ok(Pushed::Kept)
     }
 
     /// What a change becomes that was committed then; `None` where nothing is left of it.
-    pub fn change(&self, change: Change, committed_at_us: u64) -> Result<Option<Change>, Fault> {
+    pub fn change(
+        &self,
+        change: Change,
+        committed_at_us: u64,
+        skipped: &mut SkippedRows,
+    ) -> Result<Option<Change>, Fault> {
         let moment = Moment::of_commit(committed_at_us);
         let table = change.table;
         let filled = |row: Row| -> Result<Row, Fault> {
@@ -139,6 +169,9 @@ impl RowProgram {
             Some((program, script)) => {
                 let outcome = program.run(&kind, &moment.beside());
                 let outcome = outcome.map_err(|error| failed(&table, script, &error))?;
+                if let Some(error) = &outcome.skipped {
+                    skipped.note(&table.name, || self.reason(error));
+                }
                 outcome.change
             }
         };
@@ -164,7 +197,8 @@ fn failed(table: &Table, script: &RowScript, error: &RunError) -> Fault {
 
 fn compiled(script: &RowScript, table: &Table) -> Result<Program, Fault> {
     let errors = match script.errors {
-        EtlErrors::Fail | EtlErrors::Skip => ErrorPolicy::Fail,
+        EtlErrors::Fail => ErrorPolicy::Fail,
+        EtlErrors::Skip => ErrorPolicy::Skip,
         EtlErrors::Null => ErrorPolicy::Null,
     };
     let images = Images::Both;
@@ -235,7 +269,7 @@ pub(crate) fn problem(table: &Table, dialect: Dialect) -> Option<Fault> {
         if script.purity() == Purity::Record {
             return cannot(
                 "makes it depend on the time, the operation or the other image which rows the target has",
-                "Drop rows and choose operations by the columns alone; values may depend on the rest.",
+                "Drop rows and choose operations by the columns alone; values may depend on the rest, with `errors: skip` only a time that its column can hold.",
             );
         }
         if text.contains("__SCN__") {

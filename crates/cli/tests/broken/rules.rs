@@ -36,9 +36,9 @@ pub(crate) const CASES: &[Case] = &[
         Select("@tables: [{table: shop.a, etl: {script: 'e_drop(); e_drop()'}}]"),
     ),
     (
-        "TRF-006",
-        "Use fail",
-        Select("@tables: [{table: shop.a, etl: {script: 'e_drop()', errors: skip}}]"),
+        "ETL-005",
+        "line 1, character 3",
+        Select("@tables: [{table: shop.a, etl: {script: '  e_skip()', errors: skip}}]"),
     ),
     (
         "TRF-007",

@@ -4,12 +4,13 @@ use crate::ports::StreamItem;
 use crate::progress::Age;
 use crate::state::Checkpoint;
 use tokio::sync::OwnedSemaphorePermit;
-use wherry_model::Change;
+use wherry_model::{Change, SkippedRows};
 
 /// Changes in source order, up to a checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) changes: Vec<Change>,
+    pub(super) skipped: SkippedRows,
     pub(super) byte_count: usize,
     /// Where the group ends; `None` while it ends inside a transaction.
     pub(super) checkpoint: Option<Checkpoint>,
@@ -37,6 +38,7 @@ impl Group {
             StreamItem::Changes(part) => {
                 self.byte_count += part.byte_count;
                 self.changes.extend(part.changes);
+                self.skipped.add(part.skipped);
                 self.permits.extend(permit);
                 // A part that is not the last one may not know yet.
                 if part.committed_at_us > 0 {

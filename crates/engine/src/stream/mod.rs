@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use wherry_model::task::SelectSpec;
-use wherry_model::{Class, Ddl, DdlKind, Fault, Position, TableName};
+use wherry_model::{Class, Ddl, DdlKind, Fault, Position, SkippedRows, TableName};
 
 /// A quiet stream stores its position this often, so that a restart need not read far.
 const IDLE_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -137,6 +137,10 @@ struct Session<'a> {
     stored: Checkpoint,
     /// Everything up to here was read and needs no apply; stored with the next group.
     passed: Checkpoint,
+    /// What scripts have left out between the two.
+    skipped: SkippedRows,
+    /// And behind `passed`, of a transaction whose last part has not come yet.
+    skipped_inside: SkippedRows,
     mode: ApplyMode,
     /// Up to here apply is idempotent.
     idempotent_to: Position,
@@ -196,6 +200,8 @@ impl<'a> Session<'a> {
             reader: Reader::spawn(changes, stream.budget.clone(), cut),
             passed: stored.clone(),
             stored,
+            skipped: SkippedRows::default(),
+            skipped_inside: SkippedRows::default(),
             stream,
             lanes,
             lane_joins: false,
@@ -325,7 +331,11 @@ impl<'a> Session<'a> {
         Err(cancelled())
     }
 
-    async fn apply(&mut self, group: Group) -> Result<(), Fault> {
+    async fn apply(&mut self, mut group: Group) -> Result<(), Fault> {
+        self.skipped_inside.add(std::mem::take(&mut group.skipped));
+        if group.checkpoint.is_some() {
+            self.skipped.add(std::mem::take(&mut self.skipped_inside));
+        }
         if group.changes.is_empty() && self.open.is_none() {
             if let Some(checkpoint) = group.checkpoint {
                 self.passed = checkpoint;
@@ -340,7 +350,7 @@ impl<'a> Session<'a> {
                 .open
                 .take()
                 .expect("the scheduler opened the group's last transaction");
-            open.finish(&self.stored, &after).await?;
+            self.finish(open, &after).await?;
             self.stored = after.clone();
             self.passed = after;
             self.checkpoint_at = Instant::now();
@@ -429,6 +439,10 @@ impl<'a> Session<'a> {
             // A trigger that is gone at the source could bar the statement in the target, and a
             // view of Wherry's would keep its database there.
             self.sync_objects().await?;
+        }
+        if !self.skipped.is_empty() {
+            // The statement moves the checkpoint by itself.
+            self.store_passed().await?;
         }
         self.stream
             .board
@@ -533,9 +547,23 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let commit = self.stream.target.open_commit(self.mode).await?;
-        commit.finish(&self.stored, &self.passed).await?;
-        self.stored = self.passed.clone();
+        let passed = self.passed.clone();
+        self.finish(commit, &passed).await?;
+        self.stored = passed;
         Ok(())
+    }
+
+    /// Moves the stored checkpoint, together with what was counted up to there.
+    async fn finish(
+        &mut self,
+        mut commit: Box<dyn GroupCommit>,
+        after: &Checkpoint,
+    ) -> Result<(), Fault> {
+        let skipped = std::mem::take(&mut self.skipped);
+        if !skipped.is_empty() {
+            commit.note_skipped(&skipped).await?;
+        }
+        commit.finish(&self.stored, after).await
     }
 
     /// Everything up to the end is in: what is still owed is a real conflict, foreign keys can

@@ -43,7 +43,9 @@ impl Verify {
                 upper: upper.clone(),
             };
             let (source, target) = self.hash_both(table, &range).await?;
+            let (source, skipped) = source;
             report.ranges += 1;
+            report.skipped += skipped;
             report.rows += source.rows;
             report.bytes += source.bytes;
             if source != target {
@@ -90,7 +92,7 @@ impl Verify {
                 upper: range.upper,
             };
             for half in [low, high] {
-                let (source, target) = self.hash_both(table, &half).await?;
+                let ((source, _), target) = self.hash_both(table, &half).await?;
                 if source != target {
                     open.push((half, source.rows.max(target.rows)));
                 }
@@ -142,21 +144,22 @@ impl Verify {
             |sender| async move { side.read_range(table, &beyond, &sender).await },
             |mut receiver| async move {
                 let first = receiver.next().await?;
-                Ok(first.is_none_or(|batch| batch.is_empty()))
+                Ok(first.is_none())
             },
         )
         .await
     }
 
+    /// Both sides; beside the source's how many of its rows are skipped.
     async fn hash_both(
         &self,
         table: &Table,
         range: &KeyRange,
-    ) -> Result<(SetHash, SetHash), Fault> {
+    ) -> Result<((SetHash, u64), SetHash), Fault> {
         let source = self.hash_side(&*self.source, table, range);
         let target = self.hash_side(&*self.target, table, range);
         let (source, target) = tokio::join!(source, target);
-        Ok((source?, target?))
+        Ok((source?, target?.0))
     }
 
     async fn hash_side(
@@ -164,7 +167,7 @@ impl Verify {
         side: &dyn RowReader,
         table: &Table,
         range: &KeyRange,
-    ) -> Result<SetHash, Fault> {
+    ) -> Result<(SetHash, u64), Fault> {
         carry(
             &self.budget,
             |sender| async move { side.read_range(table, range, &sender).await },
@@ -222,12 +225,13 @@ impl Verify {
     }
 }
 
-pub(super) async fn hash_rows(mut receiver: RowReceiver) -> Result<SetHash, Fault> {
+/// All rows, and how many were skipped beside them.
+pub(super) async fn hash_rows(mut receiver: RowReceiver) -> Result<(SetHash, u64), Fault> {
     let mut hash = SetHash::default();
     while let Some(batch) = receiver.next().await? {
         for encoded in batch.iter() {
             hash.add(encoded);
         }
     }
-    Ok(hash)
+    Ok((hash, receiver.take_skipped().row_count))
 }

@@ -63,7 +63,8 @@ impl Verify {
         let table = &state.table;
         let task = self.ready_task().await?;
         let parts = parts(&task, state);
-        let (mut source, source_at) = self.exact_source(&parts).await?;
+        let (mut source, skipped, source_at) = self.exact_source(&parts).await?;
+        report.skipped = skipped;
         report.rows = source.rows;
         report.bytes = source.bytes;
         if !self.wait_until_passed(&source_at).await? {
@@ -108,29 +109,30 @@ impl Verify {
         })
     }
 
-    /// The rows of all parts together, and where they stand.
-    async fn exact_source(&self, parts: &[TableState]) -> Result<(SetHash, Position), Fault> {
+    /// The rows of all parts together, how many are skipped, and where they stand.
+    async fn exact_source(&self, parts: &[TableState]) -> Result<(SetHash, u64, Position), Fault> {
         let tables: Vec<Table> = parts.iter().map(|part| part.table.clone()).collect();
         let mut snapshot = self.source.exact_snapshot(&tables).await?;
         let position = snapshot.position().clone();
-        let mut sum = SetHash::default();
+        let (mut sum, mut skipped) = (SetHash::default(), 0);
         for table in &tables {
             let snapshot = &mut *snapshot;
-            let hash = carry(
+            let (hash, more) = carry(
                 &self.budget,
                 |sender| async move { snapshot.read_all(table, &sender).await },
                 hash_rows,
             )
             .await?;
             sum.join(hash);
+            skipped += more;
         }
-        Ok((sum, position))
+        Ok((sum, skipped, position))
     }
 
     async fn exact_target(&self, table: &Table) -> Result<(SetHash, Position), Fault> {
         let mut checkpoint = None;
         let place = &mut checkpoint;
-        let hash = carry(
+        let (hash, _) = carry(
             &self.budget,
             |sender| async move {
                 *place = Some(self.target.read_exact(table, &sender).await?);

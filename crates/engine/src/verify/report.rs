@@ -68,6 +68,8 @@ pub struct TableReport {
     pub missing: u64,
     /// Rows with other values, since the table leaves out what changed them.
     pub different: u64,
+    /// Rows of the source that its script skips as they are now; counted where all rows are compared.
+    pub skipped: u64,
     /// The three are what `operations` or `filter_updates` leave out, and not the policy.
     pub apart: bool,
     /// Names of columns that were not compared, since their values depend on when or how a row came.
@@ -86,6 +88,7 @@ impl TableReport {
             kept: 0,
             missing: 0,
             different: 0,
+            skipped: 0,
             apart: !table.is_kept() && (table.may_miss_rows() || table.may_hold_more()),
             uncompared: table
                 .uncompared_columns()

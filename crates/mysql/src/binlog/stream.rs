@@ -15,7 +15,7 @@ use super::gtid::{GtidSet, GtidState, MariaPosition};
 use super::identity::Identities;
 use super::place::Boundary;
 use super::statement::Judge;
-use crate::filter::stage::Filters;
+use crate::filter::stage::{Filtered, Filters};
 use crate::session::Endpoint;
 use assembler::{Assembler, Purpose, Trouble};
 use async_trait::async_trait;
@@ -214,7 +214,8 @@ impl ChangeStream for MysqlStream {
             if let Some(part) = &mut self.unfiltered {
                 let committed_at_us = part.committed_at_us;
                 let filtered = self.filters.apply(&mut part.changes, committed_at_us);
-                let faults = filtered.await?;
+                let Filtered { faults, skipped } = filtered.await?;
+                part.skipped = skipped;
                 self.give_up(faults);
             }
             if let Some(part) = self.unfiltered.take() {

@@ -11,7 +11,7 @@ use crate::script::{self, RowProgram};
 use crate::session::{Endpoint, Session};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use wherry_model::{Change, ChangeKind, Fault, Row, Table, TableName};
+use wherry_model::{Change, ChangeKind, Fault, Row, SkippedRows, Table, TableName};
 
 pub(crate) struct Filters {
     endpoint: Endpoint,
@@ -21,6 +21,14 @@ pub(crate) struct Filters {
     compiled: HashMap<TableName, Compiled>,
     /// Tables whose changes are passed over since their script failed.
     given_up: HashSet<TableName>,
+}
+
+/// What became of changes beside those that are kept.
+#[derive(Default)]
+pub(crate) struct Filtered {
+    /// One for each table that is given up.
+    pub faults: Vec<Fault>,
+    pub skipped: SkippedRows,
 }
 
 struct Compiled {
@@ -47,7 +55,7 @@ impl Filters {
     }
 
     /// Keeps of the changes of a transaction what is about selected rows, as their scripts write them,
-    /// without the columns that stay behind. Gives back a fault for each table that is given up.
+    /// without the columns that stay behind.
     ///
     /// Errors: a source that does not answer is transient.
     /// Cancel: safe; nothing is changed before the last await.
@@ -55,9 +63,9 @@ impl Filters {
         &mut self,
         changes: &mut Vec<Change>,
         committed_at_us: u64,
-    ) -> Result<Vec<Fault>, Fault> {
+    ) -> Result<Filtered, Fault> {
         if !changes.iter().any(|change| change.table.is_looked_at()) {
-            return Ok(Vec::new());
+            return Ok(Filtered::default());
         }
         self.answers.bound();
         for change in changes.iter() {
@@ -77,13 +85,13 @@ impl Filters {
             session.close().await;
         };
         let all = std::mem::take(changes).into_iter().zip(selected);
-        let mut faults = Vec::new();
+        let (mut faults, mut skipped) = (Vec::new(), SkippedRows::default());
         for (change, selected) in all {
             let table = Arc::clone(&change.table);
             if self.given_up.contains(&table.name) {
                 continue;
             }
-            match self.moving(change, selected, committed_at_us) {
+            match self.moving(change, selected, committed_at_us, &mut skipped) {
                 Ok(change) => changes.extend(change),
                 Err(fault) => {
                     self.given_up.insert(table.name.clone());
@@ -93,8 +101,11 @@ impl Filters {
         }
         if !faults.is_empty() {
             changes.retain(|change| !self.given_up.contains(&change.table.name));
+            for table in &self.given_up {
+                skipped.remove(table);
+            }
         }
-        Ok(faults)
+        Ok(Filtered { faults, skipped })
     }
 
     /// What of a change goes to the target.
@@ -103,6 +114,7 @@ impl Filters {
         change: Change,
         selected: [bool; 2],
         committed_at_us: u64,
+        skipped: &mut SkippedRows,
     ) -> Result<Option<Change>, Fault> {
         if !change.table.is_looked_at() {
             return Ok(Some(change));
@@ -112,7 +124,7 @@ impl Filters {
         };
         let compiled = self.compiled.get(&change.table.name);
         let change = match compiled.and_then(|compiled| compiled.program.as_ref()) {
-            Some(program) => program.change(change, committed_at_us)?,
+            Some(program) => program.change(change, committed_at_us, skipped)?,
             None => Some(change),
         };
         Ok(change.map(without_left_out))

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use wherry_engine::ports::{ApplyMode, ApplyOutcome, GroupCommit};
 use wherry_engine::state::Checkpoint;
-use wherry_model::{Change, Class, Fault};
+use wherry_model::{Change, Class, Fault, SkippedRows};
 
 /// Where the changes of one `add` began, to do them again one at a time.
 const SAVEPOINT: &str = "SAVEPOINT wherry_part";
@@ -25,7 +25,7 @@ pub(super) struct Group {
     /// A savepoint was set and nothing was written since.
     fresh: bool,
     owes: bool,
-    /// Changes that must not be done twice are in the transaction.
+    /// Changes or counts that must not be done twice are in the transaction.
     holds_exact: bool,
     /// See `Writer`; a group may come in several parts.
     cascaded: bool,
@@ -112,11 +112,21 @@ impl GroupCommit for Group {
         Err(fault)
     }
 
+    async fn note_skipped(&mut self, skipped: &SkippedRows) -> Result<(), Fault> {
+        self.fresh = false;
+        self.holds_exact = true;
+        for (table, skipped) in skipped.iter() {
+            let session = self.transaction.session();
+            self.inner.add_skipped(session, table, skipped).await?;
+        }
+        Ok(())
+    }
+
     async fn finish(self: Box<Self>, before: &Checkpoint, after: &Checkpoint) -> Result<(), Fault> {
         let group = *self;
         if group.holds_exact && before == after {
             return Err(fault::state_moved(
-                "exact changes were to be committed without a new position",
+                "what must happen once was to be committed without a new position",
             ));
         }
         let (from, to) = (checkpoint_texts(before)?, checkpoint_texts(after)?);

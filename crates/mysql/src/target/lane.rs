@@ -64,6 +64,9 @@ impl Inner {
         for state in states {
             let dialect = self.dialect_of(state).await?;
             statements.extend(self.state.forget_rows(&state.table.name));
+            if end.is_none() {
+                statements.push(self.state.forget_skipped(&state.table.name));
+            }
             statements.extend(self.put_table(state, dialect)?);
         }
         self.write_holding_checkpoint(&statements).await

@@ -491,6 +491,7 @@ impl Inner {
         };
         let mut losses: Vec<Loss> = (0..rows.rows.len()).map(loss).collect();
         losses.extend(self.left_changes().await?);
+        losses.extend(self.skipped_rows().await?);
         Ok(losses)
     }
 }

@@ -20,7 +20,7 @@ use wherry_engine::pipe::RowReceiver;
 use wherry_engine::ports::LoadOutcome;
 use wherry_engine::state::{Chunk, TableState};
 use wherry_model::name::quote;
-use wherry_model::{ColumnKind, Fault, Row, RowBatch, Table, TableName};
+use wherry_model::{ColumnKind, Fault, Row, RowBatch, Skipped, Table, TableName};
 
 /// An exact table is written in transactions of about this size.
 const EXACT_BYTES: u64 = 16 << 20;
@@ -69,7 +69,9 @@ impl Inner {
                 }
             }
         };
-        self.finish_chunk(transaction, table, chunk, outcome).await
+        let skipped = rows.take_skipped();
+        self.finish_chunk(transaction, table, chunk, (outcome, skipped))
+            .await
     }
 
     pub(super) async fn load_chunk_careful(
@@ -88,7 +90,9 @@ impl Inner {
         let outcome = self
             .insert_chunk(&mut transaction, table, &mut rows)
             .await?;
-        self.finish_chunk(transaction, table, chunk, outcome).await
+        let skipped = rows.take_skipped();
+        self.finish_chunk(transaction, table, chunk, (outcome, skipped))
+            .await
     }
 
     /// Takes the chunk's record; its counts where an earlier try did commit.
@@ -124,8 +128,10 @@ impl Inner {
         mut transaction: Transaction,
         table: &Table,
         chunk: &Chunk,
-        outcome: LoadOutcome,
+        (outcome, skipped): (LoadOutcome, Skipped),
     ) -> Result<LoadOutcome, Fault> {
+        self.add_skipped(transaction.session(), &table.name, &skipped)
+            .await?;
         let counts = [outcome.row_count, outcome.byte_count, outcome.left_out];
         let sql = self.state.finish_chunk(&table.name, chunk.number, counts);
         transaction
@@ -315,11 +321,20 @@ impl Inner {
         mut rows: RowReceiver,
     ) -> Result<LoadOutcome, Fault> {
         let mut outcome = LoadOutcome::default();
+        // An earlier try may have counted.
+        let mut forget = Some(self.state.forget_skipped(&table.name));
         loop {
             let mut transaction = self.begin().await?;
+            let session = transaction.session();
+            if let Some(sql) = forget.take() {
+                let forgotten = session.execute(sql).await;
+                forgotten.map_err(|error| self.state_fault(error))?;
+            }
             let more = self
-                .insert_exact_part(transaction.session(), table, &mut rows, &mut outcome)
+                .insert_exact_part(session, table, &mut rows, &mut outcome)
                 .await?;
+            let skipped = rows.take_skipped();
+            self.add_skipped(session, &table.name, &skipped).await?;
             // A lost answer is a transient fault: the engine empties the table and starts again.
             transaction
                 .commit()

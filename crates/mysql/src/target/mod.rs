@@ -48,6 +48,7 @@ mod road;
 mod schema;
 mod schema_diff;
 mod shadow;
+mod skipped;
 mod state;
 mod statement;
 mod store;

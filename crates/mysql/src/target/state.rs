@@ -9,6 +9,7 @@ mod lane;
 mod left;
 mod phases;
 mod rules;
+mod skipped;
 
 use super::transaction::Guard;
 use crate::literal::push_hex;
@@ -618,6 +619,7 @@ fn definitions_beside() -> Vec<(&'static str, String)> {
         rules::definition(),
         account_definition(),
         left::definition(),
+        skipped::definition(),
         phases::definition(),
     ]);
     all

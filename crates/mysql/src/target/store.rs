@@ -166,6 +166,7 @@ impl Inner {
     pub(super) async fn plan_table(&self, state: &TableState) -> Result<(), Fault> {
         let dialect = self.dialect_of(state).await?;
         let mut statements = self.state.forget_rows(&state.table.name);
+        statements.push(self.state.forget_skipped(&state.table.name));
         statements.extend(self.put_table(state, dialect)?);
         self.write_state(&statements).await.map(drop)
     }

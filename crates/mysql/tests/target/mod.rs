@@ -8,6 +8,7 @@ mod fence;
 mod load;
 mod names;
 mod objects;
+mod skipped;
 mod state;
 mod try_out;
 

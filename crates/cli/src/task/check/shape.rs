@@ -2,7 +2,7 @@
 
 use super::{Problem, additional};
 use crate::wire;
-use wherry_model::task::{EtlErrors, TableRule, TaskSpec};
+use wherry_model::task::{TableRule, TaskSpec};
 
 /// The first rule that cannot be right.
 pub(super) fn check(spec: &TaskSpec) -> Result<(), Problem> {
@@ -75,16 +75,6 @@ fn check_script(rule: &TableRule, index: usize) -> Result<(), Problem> {
         return Ok(());
     };
     let key = format!("select.tables.{index}.etl");
-    if etl.errors == EtlErrors::Skip {
-        let message = "rows that a script cannot change are not left out by this version";
-        let hint = "Use fail, or null, or let the script itself drop such rows.";
-        return Err(Problem::new(
-            "TRF-006",
-            format!("{key}.errors"),
-            message,
-            hint,
-        ));
-    }
     match etl.script.as_deref().and_then(wire::script_mistake) {
         Some(fault) => Err(Problem::new(fault.code, key, fault.message, fault.hint)),
         None => Ok(()),

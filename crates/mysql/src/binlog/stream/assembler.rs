@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use wherry_engine::ports::{StreamItem, TransactionPart};
 use wherry_engine::state::Checkpoint;
-use wherry_model::{Change, Ddl, DdlKind, Fault, Position, Table, TableName};
+use wherry_model::{Change, Ddl, DdlKind, Fault, Position, SkippedRows, Table, TableName};
 
 /// What a change takes beside its images: itself and its identities.
 const CHANGE_BYTES: usize = size_of::<Change>() + 32;
@@ -357,6 +357,7 @@ impl Assembler {
         }
         self.items.push_back(StreamItem::Changes(TransactionPart {
             changes,
+            skipped: SkippedRows::default(),
             byte_count,
             last,
             checkpoint: self.checkpoint(),
