@@ -209,7 +209,8 @@ pub struct TransactionPart {
     /// For the last part the place right behind the transaction; for an earlier part the border
     /// before it.
     pub checkpoint: Checkpoint,
-    /// When the source committed, microseconds since 1970 UTC.
+    /// When the source committed, microseconds since 1970 UTC; in a part that is not the last one
+    /// perhaps when it ran the statement.
     pub committed_at_us: u64,
 }
 

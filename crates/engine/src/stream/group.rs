@@ -40,8 +40,7 @@ impl Group {
                 self.changes.extend(part.changes);
                 self.skipped.add(part.skipped);
                 self.permits.extend(permit);
-                // A part that is not the last one may not know yet.
-                if part.committed_at_us > 0 {
+                if part.last {
                     self.age.committed_at_us = Some(part.committed_at_us);
                 }
                 self.age.caught_up = false;

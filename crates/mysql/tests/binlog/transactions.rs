@@ -503,3 +503,36 @@ async fn heartbeats_and_other_work_move_the_checkpoint() {
         }
     }
 }
+
+/// Also of parts that come before the end of their transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_have_the_time_of_their_commit() {
+    for flavour in ALL {
+        let server = start(flavour, false, &[]).await;
+        server.sql(TABLES).await.expect("tables");
+        let (mut stream, _) = follow_with(&server, &["t"], 1).await;
+        server
+            .sql(
+                "SET timestamp = 1000; BEGIN; INSERT INTO d.t VALUES (1, ''); INSERT INTO d.t VALUES (2, '');
+                 SET timestamp = 2000; COMMIT",
+            )
+            .await
+            .expect("a transaction");
+        let mut times = Vec::new();
+        for item in items_until(&mut stream, &end_of(&server).await).await {
+            let StreamItem::Changes(part) = item else {
+                panic!("{flavour:?}: {item:?}");
+            };
+            times.push(part.committed_at_us / 1_000_000);
+        }
+        match flavour {
+            // Only the commit itself has it there.
+            Flavour::MySql56 => assert_eq!(times, [1000, 1000, 2000]),
+            Flavour::MariaDb => assert_eq!(times, [2000, 2000, 2000]),
+            // A clock that no statement sets.
+            Flavour::MySql97 => {
+                assert!(times.iter().all(|time| *time == times[2] && *time > 2000));
+            }
+        }
+    }
+}

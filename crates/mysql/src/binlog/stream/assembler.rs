@@ -239,9 +239,9 @@ impl Assembler {
                 Ok(())
             }
             Event::Gtid(event) => self.begin_mysql(event),
-            Event::MariaGtid(event) => self.begin_maria(event),
+            Event::MariaGtid(event) => self.begin_maria(event, raw.header.timestamp),
             Event::Query(query) => self.query(&query, raw.header.timestamp),
-            Event::Rows(rows) => self.rows(&rows),
+            Event::Rows(rows) => self.rows(&rows, raw.header.timestamp),
             Event::CompressedRows { table_id, .. } => {
                 self.refuse_rows(table_id, fault::compressed_rows);
                 Ok(())
@@ -310,9 +310,11 @@ impl Assembler {
         Ok(())
     }
 
-    fn begin_maria(&mut self, event: MariaGtidEvent) -> Result<(), Trouble> {
+    /// This event has the time of the commit, too.
+    fn begin_maria(&mut self, event: MariaGtidEvent, timestamp: u32) -> Result<(), Trouble> {
         self.abandon_group()?;
         let group = self.open_group();
+        group.committed_at_us = Some(micros(timestamp));
         group.opened = !event.standalone;
         group.xa = event.prepares;
         group.gtid = Some(AnyGtid::MariaDb(event.gtid));
@@ -336,9 +338,7 @@ impl Assembler {
             return Ok(());
         };
         self.close_group(group.gtid);
-        let committed_at_us = group
-            .committed_at_us
-            .unwrap_or(u64::from(timestamp) * 1_000_000);
+        let committed_at_us = group.committed_at_us.unwrap_or(micros(timestamp));
         self.committed_at_us = Some(committed_at_us);
         let (changes, byte_count) = match group.xa {
             None => (group.changes, group.byte_count),
@@ -585,7 +585,7 @@ impl Assembler {
 
     // Rows.
 
-    fn rows(&mut self, rows: &RowsEvent) -> Result<(), Trouble> {
+    fn rows(&mut self, rows: &RowsEvent, timestamp: u32) -> Result<(), Trouble> {
         let replaying = self.is_replaying();
         let half_delivered = self.half_delivered.clone();
         let group = self.open_group();
@@ -615,7 +615,7 @@ impl Assembler {
                 Ok(())
             }
             Lookup::Wanted { plan, early } => match plan.decode(rows) {
-                Ok(changes) => self.add(changes),
+                Ok(changes) => self.add(changes, timestamp),
                 Err(_) if early => Ok(()),
                 Err(error) => {
                     let table = plan.table_name().clone();
@@ -626,7 +626,7 @@ impl Assembler {
         }
     }
 
-    fn add(&mut self, changes: Vec<Change>) -> Result<(), Trouble> {
+    fn add(&mut self, changes: Vec<Change>, timestamp: u32) -> Result<(), Trouble> {
         let room = self.parks.room();
         let part_bytes_max = self.part_bytes_max;
         let group = self.open_group();
@@ -638,7 +638,9 @@ impl Assembler {
             }
         } else if held_bytes >= part_bytes_max {
             let (changes, byte_count) = group.give_out();
-            let at_us = group.committed_at_us.unwrap_or(0);
+            // An older source tells the time of the commit at the end alone; until then that of the
+            // statement is the latest one.
+            let at_us = group.committed_at_us.unwrap_or(micros(timestamp));
             self.push_part(changes, byte_count, false, at_us);
         }
         Ok(())
@@ -670,4 +672,9 @@ impl Assembler {
         self.items
             .push_back(StreamItem::Refused { fault, position });
     }
+}
+
+/// Of the time in the header of an event.
+fn micros(timestamp: u32) -> u64 {
+    u64::from(timestamp) * 1_000_000
 }
