@@ -209,7 +209,7 @@ impl Survey {
 fn takes_time(expression: &Expr, writer: &Writer) -> bool {
     match expression.code {
         Code::Now { millis } => writer.takes_times(millis, false),
-        // A part of a large transaction may not know it yet.
+        // A source that does not know it says zero.
         Code::CommitTime => writer.takes_times(false, true),
         _ => false,
     }
