@@ -504,7 +504,10 @@ async fn conversions_mean_the_same(flavour: Flavour) {
     {
         for (place, clauses) in CLAUSES.into_iter().enumerate() {
             // A server may take a conversion that finds no text for nothing at all.
-            for (kind, text) in [("t", ", s VARCHAR(10)"), ("n", "")] {
+            for (kind, text) in [
+                ("t", ", s VARCHAR(10), e ENUM('ä', 'b'), g SET('a', 'é')"),
+                ("n", ""),
+            ] {
                 if text.is_empty() && clauses.contains("MODIFY s") {
                     continue;
                 }
@@ -513,6 +516,11 @@ async fn conversions_mean_the_same(flavour: Flavour) {
                     "CREATE TABLE shop.{name} (id INT PRIMARY KEY, n INT, KEY k (n){text}) COLLATE {collation}"
                 );
                 source.sql(&table).await.expect("a table");
+                if kind == "t" {
+                    let rows =
+                        format!("INSERT INTO shop.{name} (id, e, g) VALUES (2, 1, 2), (3, 2, 3)");
+                    source.sql(&rows).await.expect("rows");
+                }
                 names.push((name, clauses));
             }
         }

@@ -7,7 +7,7 @@
 use super::alter::clauses;
 use super::definition::{ColumnParts, Definition, KeyKind};
 use super::edit::{Edit, replace};
-use super::lexer::lex;
+use super::lexer::{Token, lex};
 use super::refusal::Refusal;
 use super::statement::{Context, Dialect, Statement, StatementKind};
 use super::translate::{Part, Text};
@@ -306,7 +306,7 @@ impl Text<'_> {
     /// Behind the type with what belongs to it.
     fn not_null_default(&self, part: &Part) -> Option<Edit> {
         let kind = part.span.start + 1;
-        let value = implicit(&self.tokens.get(kind)?.text(self.sql).to_ascii_lowercase())?;
+        let value = implicit(self.sql, self.tokens.get(kind..)?)?;
         let mut at = kind + 1;
         if self.is_symbol(at, b'(') {
             at = self.behind(at);
@@ -342,17 +342,21 @@ fn stored_default(before: &Definition, name: &str) -> Option<String> {
     if parts.has(NotNull) || given || column.auto_increment {
         return None;
     }
-    let value = implicit(&parts.type_name())?;
+    let kind = parts.column_type();
+    let value = implicit(kind, &lex(kind, &context).tokens)?;
     Some(format!("ALTER COLUMN {} SET DEFAULT {value}", quote(name)))
 }
 
 /// The value that a type has where nothing was said; nothing for those that cannot be in such a key.
-fn implicit(kind: &str) -> Option<&'static str> {
-    Some(match kind {
+/// The tokens of `sql` begin with the type.
+fn implicit<'s>(sql: &'s str, tokens: &[Token]) -> Option<&'s str> {
+    let kind = tokens.first()?.text(sql).to_ascii_lowercase();
+    Some(match kind.as_str() {
         "date" => "'0000-00-00'",
         "datetime" | "timestamp" => "'0000-00-00 00:00:00'",
         "time" => "'00:00:00'",
-        "char" | "varchar" | "binary" | "varbinary" => "''",
+        "char" | "varchar" | "binary" | "varbinary" | "set" => "''",
+        "enum" => tokens.get(2)?.text(sql),
         "bit" => "b'0'",
         "tinyint" | "smallint" | "mediumint" | "int" | "integer" | "bigint" | "decimal"
         | "numeric" | "dec" | "fixed" | "float" | "double" | "real" | "year" | "bool"

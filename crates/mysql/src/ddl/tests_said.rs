@@ -122,6 +122,14 @@ fn old_servers_give_keys_a_default() {
         "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a, id)",
         "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a, id), ALTER COLUMN `a` SET DEFAULT 0",
     );
+    check(
+        "ALTER TABLE t MODIFY id enum('it''s', 'b'), DROP PRIMARY KEY, ADD PRIMARY KEY (id)",
+        "ALTER TABLE t MODIFY id enum('it''s', 'b') NOT NULL DEFAULT 'it''s', DROP PRIMARY KEY, ADD PRIMARY KEY (id)",
+    );
+    check(
+        "ALTER TABLE t MODIFY id set('a')",
+        "ALTER TABLE t MODIFY id set('a') NOT NULL DEFAULT ''",
+    );
     check_settled(
         MARIADB,
         "ALTER TABLE t MODIFY id bigint NULL DEFAULT NULL COMMENT 'NULL', ADD b int NULL",

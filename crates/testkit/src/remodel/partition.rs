@@ -27,7 +27,8 @@ fn key_of(table: &Table) -> Option<&str> {
     numbers(column).then_some(column)
 }
 
-/// MariaDB partitions tables with full-text keys, which MySQL 8.0 refuses.
+/// MariaDB partitions tables with full-text keys, which MySQL 8.0 refuses, and both it and 5.6 take
+/// `KEY ()` beside a key on a part of a column.
 fn partition_by(scene: &Scene, table: &Table, random: &mut Random) -> Option<String> {
     if scene.flavour == Flavour::MariaDb && table.has_fulltext {
         return None;
@@ -35,7 +36,8 @@ fn partition_by(scene: &Scene, table: &Table, random: &mut Random) -> Option<Str
     let key = key_of(table)?;
     Some(match random.below(5) {
         0 => format!("PARTITION BY HASH (`{key}`) PARTITIONS 3"),
-        1 => "PARTITION BY KEY () PARTITIONS 4".to_owned(),
+        1 if scene.flavour == Flavour::MySql97 => "PARTITION BY KEY () PARTITIONS 4".to_owned(),
+        1 => format!("PARTITION BY KEY (`{key}`) PARTITIONS 4"),
         2 => format!("PARTITION BY LINEAR HASH (`{key}`) PARTITIONS 2"),
         _ => format!(
             "PARTITION BY RANGE (`{key}`) (PARTITION p1 VALUES LESS THAN (20), PARTITION p2 VALUES LESS THAN (60), PARTITION p3 VALUES LESS THAN (2000000))"
