@@ -77,6 +77,11 @@ pub fn changes_a_column(sql: &str, statement: &Statement) -> bool {
     statement.kind == StatementKind::AlterTable && has_clause(sql, statement, &["CHANGE"])
 }
 
+/// True for an `ALTER TABLE` that converts the whole table to a character set.
+pub fn converts_table(sql: &str, statement: &Statement) -> bool {
+    statement.kind == StatementKind::AlterTable && has_clause(sql, statement, &["CONVERT"])
+}
+
 fn has_clause(sql: &str, statement: &Statement, words: &[&str]) -> bool {
     let text = Text::new(sql, statement);
     let clauses = clauses(statement);

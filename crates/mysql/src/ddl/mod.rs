@@ -43,7 +43,7 @@ pub use alter::{AlterNotes, converts_moments, names_engine, plain_alter};
 pub use classify::classify;
 pub use columns::{Columns, renamed};
 pub use conversion::{
-    changes_a_column, converts_nothing, converts_twice, converts_what_it_changes,
+    changes_a_column, converts_nothing, converts_table, converts_twice, converts_what_it_changes,
     may_convert_nothing,
 };
 pub use database::database_options;

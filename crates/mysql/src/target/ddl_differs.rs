@@ -6,8 +6,8 @@ use super::Inner;
 use super::definition_change::Request;
 use crate::binlog::plan::charset_bytes_max;
 use crate::ddl::{
-    AlterNotes, Dialect, changes_a_column, converts_twice, converts_what_it_changes, is_strict,
-    may_convert_nothing, takes_session_charset,
+    AlterNotes, Dialect, changes_a_column, converts_table, converts_twice,
+    converts_what_it_changes, is_strict, may_convert_nothing, takes_session_charset,
 };
 use wherry_model::{Column, ColumnKind, Fault, Key, KeyPart, Table, TableName};
 
@@ -103,8 +103,12 @@ impl Inner {
         }
         let source = self.source_dialect();
         let strict = request.ddl.session.sql_mode.is_some_and(is_strict);
+        let converts = source.always_copies_labels()
+            && converts_table(&request.ddl.statement, &request.statement);
         let unlike = |(from, to): &(&Column, &Column)| {
-            makes_other_values(source, from, to) || fills_otherwise(source, strict, from, to)
+            makes_other_values(source, from, to)
+                || fills_otherwise(source, strict, from, to)
+                || (converts && loses_labels(from, to))
         };
         let changes = changes(request, before?, after);
         changes.iter().any(unlike).then_some(OTHER_VALUES)
@@ -157,13 +161,7 @@ fn changes<'t>(
 fn makes_other_values(source: Dialect, before: &Column, after: &Column) -> bool {
     use ColumnKind::*;
     let (from, to) = (&before.kind, &after.kind);
-    if before.generated || after.generated || source.reads_offsets() {
-        return false;
-    }
-    if loses_labels(before, after) {
-        return true;
-    }
-    if from == to {
+    if from == to || before.generated || after.generated || source.reads_offsets() {
         return false;
     }
     let is_text = |kind: &ColumnKind| matches!(kind, Char { .. } | Varchar { .. } | Text);
@@ -192,10 +190,9 @@ fn makes_other_values(source: Dialect, before: &Column, after: &Column) -> bool 
     !alike
 }
 
-/// True where an older source that converts the table makes values of their labels, whose bytes no
-/// longer say the same: it stores the value without a label. MySQL 9 keeps the numbers.
-///
-/// Source: measured on MySQL 5.6.24, 9.7 and MariaDB 10.11 with 21 conversions of ENUM and SET.
+/// True where a conversion of the table gives the column labels whose bytes no longer say the same.
+/// A server that copies the table then stores the value without a label, one that does not keeps the
+/// numbers.
 fn loses_labels(before: &Column, after: &Column) -> bool {
     use ColumnKind::{Enum, Set};
     let (Enum { labels } | Set { labels }) = &before.kind else {
