@@ -44,6 +44,11 @@ impl Definition {
             };
             let referenced = rest.split(" (").next().unwrap_or(rest);
             let to = (naming.table)(database, referenced).1;
+            // A name that a server made of the table's follows it.
+            let head = match head.strip_prefix(&format!("{table}_ibfk_")) {
+                Some(number) => format!("{}_ibfk_{number}", (naming.table)(database, table).1),
+                None => head.to_owned(),
+            };
             let line = format!("{head} to {to}{}", &rest[referenced.len()..]);
             parts(&line, |part| match part.split_once('=') {
                 Some((own, other)) => {
@@ -86,11 +91,17 @@ mod tests {
             columns: Vec::new(),
             indexes: vec!["k unique (a:10,b)".to_owned()],
             primary: vec!["a".to_owned()],
-            foreign_keys: vec!["f to p (a=id,b=x)".to_owned()],
+            foreign_keys: vec![
+                "f to p (a=id,b=x)".to_owned(),
+                "t_ibfk_1 to p (a=id)".to_owned(),
+            ],
         };
         let named = definition.named("d", "t", &naming);
         assert_eq!(named.indexes, ["k unique (t_a:10,t_b)"]);
         assert_eq!(named.primary, ["t_a"]);
-        assert_eq!(named.foreign_keys, ["f to p2 (t_a=p_id,t_b=p_x)"]);
+        assert_eq!(
+            named.foreign_keys,
+            ["f to p2 (t_a=p_id,t_b=p_x)", "t2_ibfk_1 to p2 (t_a=p_id)"]
+        );
     }
 }
