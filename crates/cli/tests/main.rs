@@ -33,6 +33,7 @@ mod objects;
 mod odd_values;
 mod online;
 mod passed_over;
+mod pending_keys;
 mod plan;
 mod planted;
 mod race;

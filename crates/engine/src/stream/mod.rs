@@ -18,7 +18,7 @@ use crate::policy::{cancelled, retry, stop_table};
 use crate::ports::{ApplyMode, DdlEffect, GroupCommit, Source, StreamItem, Target};
 use crate::progress::{Age, Board};
 use crate::schema::set_stage;
-use crate::state::{Checkpoint, TableStage, TableState};
+use crate::state::{Checkpoint, StoredTask, TableStage, TableState};
 use group::Group;
 use objects::{OBJECTS_AFTER_QUIET, ObjectTurn};
 use reader::{Reader, Reply};
@@ -85,8 +85,11 @@ impl Stream {
     ) -> Result<Checkpoint, Fault> {
         let mut lanes = lanes.lock().await;
         loop {
-            let session = Session::open(self, lanes.as_mut()).await?;
-            let fault = match session.run(stop_at.clone(), cancel).await {
+            let left = match Session::open(self, lanes.as_mut()).await {
+                Ok(session) => session.run(stop_at.clone(), cancel).await,
+                Err(fault) => Err(fault),
+            };
+            let fault = match left {
                 Ok(Left::Stopped(checkpoint)) => return Ok(checkpoint),
                 Ok(Left::ForLane(checkpoint)) => {
                     if let Some(lanes) = lanes.as_mut() {
@@ -512,6 +515,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// At a barrier, which this answers.
     async fn stop_table(&mut self, fault: Fault, position: &Position) -> Result<(), Fault> {
         let Some(table) = fault.table_name().cloned() else {
             return Err(fault);
@@ -568,17 +572,25 @@ impl<'a> Session<'a> {
 
     /// Everything up to the end is in: what is still owed is a real conflict, foreign keys can
     /// be added, and from here on every change must touch exactly one row.
+    ///
+    /// Errors: about one table, which is to stop. The reader stands at no barrier here, so nothing
+    /// can be told to it: it is opened anew without the table.
     async fn reach_end(&mut self) -> Result<(), Fault> {
         self.store_passed().await?;
-        for owed in self.stream.target.owed().await? {
-            let fault = Fault::operator("STR-002", format!("a row of table {} was removed for a unique value that another row holds, and the source never brought it back", owed.table))
+        let task = self.stream.target.stored().await?;
+        let task = task.ok_or_else(no_checkpoint)?;
+        let is_followed = |name: &TableName| {
+            let mut tables = task.tables.iter();
+            tables.any(|state| state.table.name == *name && state.is_followed())
+        };
+        let mut owed = self.stream.target.owed().await?.into_iter();
+        if let Some(owed) = owed.find(|owed| is_followed(&owed.table)) {
+            return Err(Fault::operator("STR-002", format!("a row of table {} was removed for a unique value that another row holds, and the source never brought it back", owed.table))
                 .hint("Compare the unique keys of source and target, make them alike, and start the task again with this table.")
-                .table(&owed.table);
-            self.stop_table(fault, &self.stored.applied_to.clone())
-                .await?;
+                .table(&owed.table));
         }
         if self.lanes.is_some() {
-            self.complete_tables().await?;
+            self.complete_tables(&task).await?;
         }
         self.at_end = true;
         let mut what = "every change is now checked";
@@ -594,27 +606,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn complete_tables(&mut self) -> Result<(), Fault> {
-        let task = self
-            .stream
-            .target
-            .stored()
-            .await?
-            .ok_or_else(no_checkpoint)?;
-        let waiting = |state: &&crate::state::TableState| {
-            state.is_followed() && state.stage == TableStage::Indexed
-        };
+    async fn complete_tables(&mut self, task: &StoredTask) -> Result<(), Fault> {
+        let waiting =
+            |state: &&TableState| state.is_followed() && state.stage == TableStage::Indexed;
         for state in task.tables.iter().filter(waiting) {
             let Stream { target, board, .. } = self.stream;
+            target.add_foreign_keys(&state.table).await?;
             let name = &state.table.name;
-            match target.add_foreign_keys(&state.table).await {
-                Ok(()) => set_stage(target.as_ref(), board, name, TableStage::Complete).await?,
-                Err(fault) if fault.class == Class::Operator => {
-                    self.stop_table(fault, &self.stored.applied_to.clone())
-                        .await?;
-                }
-                Err(fault) => return Err(fault),
-            }
+            set_stage(target.as_ref(), board, name, TableStage::Complete).await?;
         }
         Ok(())
     }
