@@ -55,3 +55,26 @@ async fn a_table_whose_key_is_refused_stops_alone() {
     assert_eq!(stopped.as_deref(), Some("child"));
     running.stop();
 }
+
+/// A key points to its parent by the name that this has when the key is added.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_may_be_renamed_before_the_key_is_added() {
+    let (source, target) = (server().await, server().await);
+    source.sql(DATA).await.expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    let mut holder = held_at_the_key(&target, &running).await;
+    running.signal("KILL");
+    drop(running);
+    holder.query_drop("COMMIT").await.expect("the lock is free");
+    let key = "SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'shop' AND REFERENCED_TABLE_NAME = 'oldest'";
+    source
+        .sql("RENAME TABLE shop.parent TO shop.older; ALTER TABLE shop.older RENAME TO shop.oldest, ADD COLUMN v INT")
+        .await
+        .expect("other names");
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    becomes(&target, key, "2", &running).await;
+    wherry.finish(&["verify"]).expect_code(0);
+    running.stop();
+}

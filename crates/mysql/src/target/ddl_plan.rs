@@ -40,7 +40,7 @@ impl Inner {
             DdlKind::CreateTable | DdlKind::CreateTableSelect => self.plan_create(request).await,
             DdlKind::AlterTable => self.plan_alter(request).await,
             DdlKind::DropTable => self.plan_drop(request),
-            DdlKind::RenameTable => self.plan_rename(request),
+            DdlKind::RenameTable => self.plan_rename(request).await,
             DdlKind::TruncateTable => Ok(plan_truncate(request)),
             DdlKind::CreateDatabase | DdlKind::AlterDatabase => self.plan_database(request).await,
             DdlKind::DropDatabase => self.plan_drop_database(request).await,
@@ -322,7 +322,7 @@ impl Inner {
         Ok(plan)
     }
 
-    fn plan_rename(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+    async fn plan_rename(&self, request: &Request<'_>) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         // Where each name's table came from, since a swap renames over several legs.
         let mut origins: Vec<(TableName, TableName)> = Vec::new();
@@ -375,13 +375,13 @@ impl Inner {
             }
             origins.push((new, origin));
         }
-        self.plan_renamed(request, &mut plan, &origins)?;
+        self.plan_renamed(request, &mut plan, &origins).await?;
         self.plan_entered(request, &mut plan, &entered, RENAMED_IN)?;
         Ok(plan)
     }
 
     /// The states after all legs. Names are moved aside first, so that a swap meets no name twice.
-    fn plan_renamed(
+    async fn plan_renamed(
         &self,
         request: &Request<'_>,
         plan: &mut Plan,
@@ -402,6 +402,9 @@ impl Inner {
                 continue;
             };
             let mut state = stored.state.clone();
+            if let Some(definition) = self.with_parents_behind(request, stored).await? {
+                state.table.definition = definition;
+            }
             state.table.name = name.clone();
             request.names.apply(&mut state.table);
             state.start = request.ddl.end.clone();

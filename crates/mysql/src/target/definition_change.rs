@@ -199,6 +199,7 @@ impl Inner {
         };
         self.run_legs(&mut road, &request, &mut plan, &intents)
             .await?;
+        self.follow_parents(&request, &mut plan).await?;
         self.commit_ddl(&plan, before, after).await?;
         road.close().await?;
         Ok(plan.effects)

@@ -42,6 +42,7 @@ mod object_triggers;
 mod objects;
 mod online;
 mod owed;
+mod parents;
 mod precheck;
 mod precheck_names;
 mod road;

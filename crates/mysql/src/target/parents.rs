@@ -1,0 +1,82 @@
+//! Tables that foreign keys point to and that get another name.
+//!
+//! A server follows such a name in the keys that it has. Keys of stored definitions may not be made
+//! yet, and are to point to the same table when they are.
+
+use super::Inner;
+use super::definition_change::{Plan, Request};
+use super::store::{Dialect, StoredTable};
+use crate::ddl::Context;
+use crate::ddl::definition::{Definition, Keys, RenderOptions};
+use wherry_model::{Fault, TableName};
+
+impl Request<'_> {
+    /// What a table is called behind the statement.
+    fn name_behind(&self, name: &TableName) -> TableName {
+        let moves = self.statement.renames().into_iter();
+        moves.fold(
+            name.clone(),
+            |at, (old, new)| if at == old { new } else { at },
+        )
+    }
+}
+
+impl Inner {
+    /// Lets the stored keys of tables that the statement does not name follow it.
+    pub(super) async fn follow_parents(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+    ) -> Result<(), Fault> {
+        if request.in_lane || request.statement.renames().is_empty() {
+            return Ok(());
+        }
+        let Some(task) = self.stored().await? else {
+            return Ok(());
+        };
+        let names = task.tables.iter().map(|state| &state.table.name);
+        for name in names.filter(|name| !request.stored.contains_key(name)) {
+            let Some(mut stored) = self.stored_table(name).await? else {
+                continue;
+            };
+            if !request.knows_now(&stored) {
+                continue;
+            }
+            if let Some(definition) = self.with_parents_behind(request, &stored).await? {
+                stored.state.table.definition = definition;
+                plan.states
+                    .extend(self.put_table(&stored.state, stored.dialect)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The stored text with its keys as they are behind the statement; `None` where they stay.
+    pub(super) async fn with_parents_behind(
+        &self,
+        request: &Request<'_>,
+        stored: &StoredTable,
+    ) -> Result<Option<String>, Fault> {
+        let table = &stored.state.table;
+        let dialect = match stored.dialect {
+            Dialect::Source => self.source_dialect(),
+            Dialect::Target => self.dialect().await?,
+        };
+        let context = Context::new(&table.name.database, dialect);
+        let definition = Definition::parse(&table.definition, &context)
+            .map_err(|error| Fault::from(error).table(&table.name))?;
+        let follow = |name: &TableName| request.name_behind(name);
+        let mut keys = definition.foreign_keys.iter();
+        if keys.all(|key| follow(&key.references) == key.references) {
+            return Ok(None);
+        }
+        let behind = definition.map_references(&follow);
+        // Its own name is that of the text still, which generated names follow later.
+        Ok(Some(behind.render(&RenderOptions {
+            name: &definition.name,
+            keys: Keys::All,
+            foreign_keys: true,
+            auto_increment: true,
+        })))
+    }
+}
