@@ -649,3 +649,33 @@ async fn a_foreign_key_may_point_to_columns_of_another_name() {
     wherry.finish(&["verify"]).expect_code(0);
     running.stop();
 }
+
+/// A table of which only the name is known may get another one; the others go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_table_may_be_renamed() {
+    let (source, target) = pair(Flavour::MySql97).await;
+    source
+        .sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)")
+        .await
+        .expect("source data");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    target
+        .sql("CREATE TABLE shop.taken (a INT)")
+        .await
+        .expect("a table of others");
+    source
+        .sql(
+            "CREATE TABLE shop.taken (id INT PRIMARY KEY); RENAME TABLE shop.taken TO shop.moved;
+             INSERT INTO shop.t VALUES (1)",
+        )
+        .await
+        .expect("changes");
+    becomes(&target, "SELECT COUNT(*) FROM shop.t", "1", &running).await;
+    let stopped =
+        "SELECT GROUP_CONCAT(table_name) FROM wherry.table_state WHERE stopped IS NOT NULL";
+    let stopped = target.value(stopped).await.expect("tables");
+    assert_eq!(stopped.as_deref(), Some("moved"));
+    running.stop();
+}

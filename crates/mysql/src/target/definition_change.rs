@@ -10,9 +10,8 @@ use super::fault;
 use super::road::Road;
 use super::shadow::prepare_road;
 use super::state::View;
-use super::store::{Dialect, StoredTable, checkpoint_texts};
+use super::store::{StoredTable, checkpoint_texts};
 use super::transaction::CommitError;
-use crate::ddl::definition::Definition;
 use crate::ddl::{Context, Settled, Statement, classify, converts_nothing, settle};
 use crate::session::SessionError;
 use std::collections::BTreeMap;
@@ -217,22 +216,15 @@ impl Inner {
         let statement = read(&ddl.statement);
         let subject = statement.subjects().next();
         let before = match subject.and_then(|subject| stored.get(&subject)) {
-            Some(stored) if !stored.state.table.definition.is_empty() => {
-                let table = &stored.state.table;
-                let dialect = match stored.dialect {
-                    Dialect::Source => self.source_dialect(),
-                    Dialect::Target => self.dialect().await?,
-                };
-                let context = Context::new(&table.name.database, dialect);
-                let definition = Definition::parse(&table.definition, &context)
-                    .map_err(|error| Fault::from(error).table(&table.name))?;
-                if converts_nothing(&ddl.statement, &statement, &definition, dialect) {
-                    return Ok(None);
-                }
-                Some(definition)
-            }
-            _ => None,
+            Some(stored) => self.stored_definition(stored).await?,
+            None => None,
         };
+        if let Some((definition, dialect)) = &before
+            && converts_nothing(&ddl.statement, &statement, definition, *dialect)
+        {
+            return Ok(None);
+        }
+        let before = before.map(|(definition, _)| definition);
         Ok(match settle(&ddl.statement, &statement, before.as_ref()) {
             Settled::Same => Some((ddl.clone(), statement, None)),
             Settled::Refused(refusal) => Some((ddl.clone(), statement, Some(refusal.into()))),

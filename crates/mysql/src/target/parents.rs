@@ -5,9 +5,9 @@
 
 use super::Inner;
 use super::definition_change::{Plan, Request};
-use super::store::{Dialect, StoredTable};
-use crate::ddl::Context;
-use crate::ddl::definition::{Definition, Keys, RenderOptions};
+use super::store::StoredTable;
+use crate::ddl::definition::{Keys, RenderOptions};
+use wherry_engine::state::TableState;
 use wherry_model::{Fault, TableName};
 
 impl Request<'_> {
@@ -34,7 +34,9 @@ impl Inner {
         let Some(task) = self.stored().await? else {
             return Ok(());
         };
-        let names = task.tables.iter().map(|state| &state.table.name);
+        let points = |state: &&TableState| state.table.definition.contains("REFERENCES");
+        let names = task.tables.iter().filter(points);
+        let names = names.map(|state| &state.table.name);
         for name in names.filter(|name| !request.stored.contains_key(name)) {
             let Some(mut stored) = self.stored_table(name).await? else {
                 continue;
@@ -57,14 +59,9 @@ impl Inner {
         request: &Request<'_>,
         stored: &StoredTable,
     ) -> Result<Option<String>, Fault> {
-        let table = &stored.state.table;
-        let dialect = match stored.dialect {
-            Dialect::Source => self.source_dialect(),
-            Dialect::Target => self.dialect().await?,
+        let Some((definition, _)) = self.stored_definition(stored).await? else {
+            return Ok(None);
         };
-        let context = Context::new(&table.name.database, dialect);
-        let definition = Definition::parse(&table.definition, &context)
-            .map_err(|error| Fault::from(error).table(&table.name))?;
         let follow = |name: &TableName| request.name_behind(name);
         let mut keys = definition.foreign_keys.iter();
         if keys.all(|key| follow(&key.references) == key.references) {

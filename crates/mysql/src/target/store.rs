@@ -6,6 +6,8 @@ use super::Inner;
 use super::fault;
 use super::state::{TableRow, View};
 use super::transaction::Guard;
+use crate::ddl::definition::Definition;
+use crate::ddl::{Context, Dialect as TextDialect};
 use crate::session::{RowSet, SessionError};
 use bytes::Bytes;
 use serde::Serialize;
@@ -112,6 +114,26 @@ impl Inner {
             dialect,
             made: rows.text(0, 5) == Some("1"),
         }))
+    }
+
+    /// The stored definition with the dialect of its text; `None` where of a table only the name is
+    /// known.
+    pub(super) async fn stored_definition(
+        &self,
+        stored: &StoredTable,
+    ) -> Result<Option<(Definition, TextDialect)>, Fault> {
+        let table = &stored.state.table;
+        if table.definition.is_empty() {
+            return Ok(None);
+        }
+        let dialect = match stored.dialect {
+            Dialect::Source => self.source_dialect(),
+            Dialect::Target => self.dialect().await?,
+        };
+        let context = Context::new(&table.name.database, dialect);
+        let definition = Definition::parse(&table.definition, &context)
+            .map_err(|error| Fault::from(error).table(&table.name))?;
+        Ok(Some((definition, dialect)))
     }
 
     pub(super) async fn create_task(&self, source_id: &str) -> Result<(), Fault> {
