@@ -41,35 +41,30 @@ pub fn converts_nothing(
 /// True where another server would give changed columns other types, because the statement converts
 /// the table as well.
 pub fn converts_what_it_changes(sql: &str, statement: &Statement) -> bool {
-    if statement.kind != StatementKind::AlterTable
-        || !statement.dialect.converts_to_the_given_type()
-    {
-        return false;
-    }
-    has_clause(sql, statement, &["CONVERT"]) && has_clause(sql, statement, &["MODIFY", "CHANGE"])
+    statement.dialect.converts_to_the_given_type()
+        && converts_table(sql, statement)
+        && has_clause(sql, statement, &["MODIFY", "CHANGE"])
 }
 
 /// True where the source may have taken a conversion for one that does nothing, and nobody can tell: a
 /// key that is dropped and made again as it was is no change to it.
 pub fn may_convert_nothing(sql: &str, statement: &Statement) -> bool {
-    if statement.kind != StatementKind::AlterTable || !statement.dialect.forgets_lone_conversions()
-    {
-        return false;
-    }
-    let all = ["CONVERT", "DROP", "ADD"];
-    all.iter().all(|word| has_clause(sql, statement, &[word]))
+    statement.dialect.forgets_lone_conversions()
+        && converts_table(sql, statement)
+        && has_clause(sql, statement, &["DROP"])
+        && has_clause(sql, statement, &["ADD"])
 }
 
 /// True where the table is converted and its character set is said once more: MariaDB takes both
 /// together, by rules of its own.
 pub fn converts_twice(sql: &str, statement: &Statement) -> bool {
-    if statement.kind != StatementKind::AlterTable || !statement.dialect.joins_conversions() {
+    if !statement.dialect.joins_conversions() || !converts_table(sql, statement) {
         return false;
     }
     let text = Text::new(sql, statement);
     let mut clauses = clauses(statement);
     clauses.retain(|clause| text.says_charset(clause));
-    clauses.len() > 1 && has_clause(sql, statement, &["CONVERT"])
+    clauses.len() > 1
 }
 
 /// True where an `ALTER TABLE` may give a column both another name and another type.
