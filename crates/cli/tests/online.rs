@@ -2,6 +2,7 @@
 //!
 //! `WHERRY_SOAK=1` takes a table of 200,000 rows instead of 5,000.
 
+use crate::kinds::pair;
 use crate::lanes::{becomes, joined};
 use crate::runner::{Running, Wherry};
 use wherry_testkit::{
@@ -308,12 +309,7 @@ async fn make_small_tables(source: &Server) {
 /// Where rows cannot be known the table is loaded anew; other changes are carried.
 #[tokio::test(flavor = "multi_thread")]
 async fn online_ddl_that_is_not_sure_loads_its_table_anew() {
-    let source = Server::start(Flavour::MySql97, ServerOptions::default())
-        .await
-        .expect("source");
-    let target = Server::start(Flavour::MySql97, ServerOptions::default())
-        .await
-        .expect("target");
+    let (source, target) = pair(Flavour::MySql97).await;
     make_small_tables(&source).await;
     let wherry = Wherry::new(&source, &target, &["shop"]).extra(FINAL_CHANGE);
     let running = wherry.start(&["run"]);
@@ -363,12 +359,7 @@ async fn online_ddl_that_is_not_sure_loads_its_table_anew() {
 /// A final change leaves in place what only the target's table has, and rows go on getting it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_change_keeps_added_columns() {
-    let source = Server::start(Flavour::MySql97, ServerOptions::default())
-        .await
-        .expect("source");
-    let target = Server::start(Flavour::MySql97, ServerOptions::default())
-        .await
-        .expect("target");
+    let (source, target) = pair(Flavour::MySql97).await;
     make_small_tables(&source).await;
     let added = "tables: [{table: 'shop.*', add: [{name: shard, type: VARCHAR(64) NOT NULL, value: __DB__}, {name: large, type: INT NOT NULL DEFAULT 0, value: '(op_gt(`v`, 10) ? 1 : 0)'}]}]";
     let wherry = Wherry::new(&source, &target, &["shop"])

@@ -1,21 +1,17 @@
 //! Foreign keys that wait for the end of replay, and what comes meanwhile.
 
+use crate::kinds::pair;
 use crate::lanes::becomes;
 use crate::runner::{Running, Wherry};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use wherry_testkit::{Flavour, Server, ServerOptions};
+use wherry_testkit::{Flavour, Server};
 
 const DATA: &str = "CREATE DATABASE shop; USE shop;
     CREATE TABLE parent (id INT PRIMARY KEY); CREATE TABLE child (id INT PRIMARY KEY, v INT, FOREIGN KEY (id) REFERENCES parent (id));
     CREATE TABLE anchor LIKE child; ALTER TABLE anchor ADD FOREIGN KEY (id) REFERENCES parent (id);
     CREATE TABLE other (id INT PRIMARY KEY, v INT); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1);
     INSERT INTO other VALUES (1, 1); SET foreign_key_checks = 0;";
-
-async fn server() -> Server {
-    let started = Server::start(Flavour::MySql97, ServerOptions::default());
-    started.await.expect("a server")
-}
 
 /// Lets a runner come to where it adds the first key, and holds it there.
 async fn held_at_the_key(target: &Server, running: &Running) -> Conn {
@@ -30,7 +26,7 @@ async fn held_at_the_key(target: &Server, running: &Running) -> Conn {
 /// The stream has read on to a definition change of another table by then; its rows keep their columns.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_whose_key_is_refused_stops_alone() {
-    let (source, target) = (server().await, server().await);
+    let (source, target) = pair(Flavour::MySql97).await;
     let orphan = format!("{DATA} INSERT INTO child VALUES (7, 7)");
     source.sql(&orphan).await.expect("source data");
     let wherry = Wherry::new(&source, &target, &["shop"]);
@@ -59,7 +55,7 @@ async fn a_table_whose_key_is_refused_stops_alone() {
 /// A key points to its parent by the name that this has when the key is added.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_may_be_renamed_before_the_key_is_added() {
-    let (source, target) = (server().await, server().await);
+    let (source, target) = pair(Flavour::MySql97).await;
     source.sql(DATA).await.expect("source data");
     let wherry = Wherry::new(&source, &target, &["shop"]);
     let running = wherry.start(&["run"]);
