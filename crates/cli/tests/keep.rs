@@ -1,6 +1,7 @@
 //! Policy `keep`: the target's own table is used as it is, its rows stay until the stream brings
 //! another value, and what does not suit is refused before anything is written.
 
+use crate::lanes::becomes;
 use crate::runner::{Finished, Running, Wherry};
 use wherry_testkit::{Flavour, Server, ServerOptions};
 
@@ -133,6 +134,12 @@ async fn a_definition_change_stops_the_table(running: &Running, source: &Server,
         Some("4"),
         "the table is the target's own"
     );
+    source
+        .sql("RENAME TABLE shop.item TO shop.other; ALTER TABLE shop.other RENAME TO shop.third; INSERT INTO shop.made VALUES (3, 3)")
+        .await
+        .expect("other names");
+    becomes(target, "SELECT COUNT(*) FROM shop.made", "3", running).await;
+    assert_eq!(items(target).await.len(), 3, "it keeps its name there");
 }
 
 const WANTED: &str = "CREATE DATABASE shop; USE shop;

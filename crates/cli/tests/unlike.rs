@@ -650,32 +650,51 @@ async fn a_foreign_key_may_point_to_columns_of_another_name() {
     running.stop();
 }
 
-/// A table of which only the name is known may get another one; the others go on.
+/// Tables whose names others have in the target are refused. Whatever the source does to them
+/// later, the tables of the others stay, and its other tables go on.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_table_may_be_renamed() {
-    let (source, target) = pair(Flavour::MySql97).await;
+async fn tables_of_others_stay_whatever_the_source_does_to_their_namesakes() {
+    let (source, target) = pair(Flavour::MariaDb).await;
     source
-        .sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)")
+        .sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY); CREATE DATABASE shed; CREATE TABLE shed.t (id INT PRIMARY KEY)")
         .await
         .expect("source data");
-    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let wherry = Wherry::new(&source, &target, &["shop", "shed"]);
     let running = wherry.start(&["run"]);
     running.hear_strict();
-    target
-        .sql("CREATE TABLE shop.taken (a INT)")
-        .await
-        .expect("a table of others");
+    let others = [
+        "shop.moved",
+        "shop.altered",
+        "shop.dropped",
+        "shop.replaced",
+    ];
+    for table in others.into_iter().chain(["shop.emptied", "shed.gone"]) {
+        let sql = format!("CREATE TABLE {table} (a INT); INSERT INTO {table} VALUES (7)");
+        target.sql(&sql).await.expect("tables of others");
+        let sql = format!("CREATE TABLE {table} (id INT PRIMARY KEY)");
+        source.sql(&sql).await.expect("namesakes");
+    }
     source
         .sql(
-            "CREATE TABLE shop.taken (id INT PRIMARY KEY); RENAME TABLE shop.taken TO shop.moved;
-             INSERT INTO shop.t VALUES (1)",
+            "RENAME TABLE shop.moved TO shop.aside, shop.aside TO shop.away;
+             ALTER TABLE shop.altered RENAME TO shop.other; INSERT INTO shop.other VALUES (1);
+             DROP TABLE shop.dropped; CREATE OR REPLACE TABLE shop.replaced (id INT PRIMARY KEY);
+             TRUNCATE TABLE shop.emptied; DROP DATABASE shed; INSERT INTO shop.t VALUES (1)",
         )
         .await
         .expect("changes");
     becomes(&target, "SELECT COUNT(*) FROM shop.t", "1", &running).await;
-    let stopped =
-        "SELECT GROUP_CONCAT(table_name) FROM wherry.table_state WHERE stopped IS NOT NULL";
+    for table in others.into_iter().chain(["shop.emptied", "shed.gone"]) {
+        let rows = target.value(&format!("SELECT a FROM {table}")).await;
+        assert_eq!(rows.expect(table).as_deref(), Some("7"), "{table}");
+    }
+    let gone = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shed' AND table_name = 't'";
+    assert_eq!(
+        target.value(gone).await.expect("tables").as_deref(),
+        Some("0")
+    );
+    let stopped = "SELECT GROUP_CONCAT(table_name ORDER BY table_name) FROM wherry.table_state WHERE stopped IS NOT NULL";
     let stopped = target.value(stopped).await.expect("tables");
-    assert_eq!(stopped.as_deref(), Some("moved"));
+    assert_eq!(stopped.as_deref(), Some("away,emptied,other,replaced"));
     running.stop();
 }

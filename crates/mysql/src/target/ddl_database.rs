@@ -194,11 +194,10 @@ impl Inner {
             self.plan_stop(request, &mut plan, &state.table.name, &refusal)?;
         }
         let tables: Vec<TableName> = made.into_iter().map(|state| state.table.name).collect();
-        self.plan_gone_with_database(request, &mut plan, database, &tables)
+        let dropped = self
+            .plan_gone_with_database(request, &mut plan, database, &tables)
             .await?;
         let there = request.names.database(database);
-        let named = |table: &TableName| request.names.table(table);
-        let dropped: Vec<TableName> = tables.iter().map(named).collect();
         if later.is_empty()
             && request.selection.includes_whole(database)
             && !request.names.is_shared(database, &there)
@@ -215,28 +214,31 @@ impl Inner {
     }
 
     /// Drops and forgets the tables of a database that is gone; what one of them becomes together
-    /// with tables of others is loaded anew.
+    /// with tables of others is loaded anew. Returns the names in the target that are gone then.
     async fn plan_gone_with_database(
         &self,
         request: &Request<'_>,
         plan: &mut Plan,
         database: &str,
         tables: &[TableName],
-    ) -> Result<(), Fault> {
-        let mut merges = BTreeSet::new();
+    ) -> Result<Vec<TableName>, Fault> {
+        let (mut merges, mut dropped) = (BTreeSet::new(), Vec::new());
         for table in tables {
             let stored = self.stored_table(table).await?;
+            let there = request.names.table(table);
             if request.names.is_merged(table) {
-                merges.insert(request.names.table(table));
-            } else if stored.is_some_and(|stored| stored.made || stored.state.lane.is_none()) {
+                merges.insert(there);
+            } else if stored.is_some_and(|stored| !stored.is_unmade()) {
                 plan.legs.push(drop_leg(request, table));
+                dropped.push(there);
             }
             plan.states.extend(self.state.forget_table(table));
             plan.effects.push(DdlEffect::Gone(table.clone()));
         }
         self.plan_restart_merges(request, plan, &merges, Some(database))
             .await?;
-        Ok(())
+        dropped.extend(merges);
+        Ok(dropped)
     }
 
     /// True where the database in the target has no other table than these.

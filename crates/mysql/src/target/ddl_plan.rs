@@ -201,7 +201,9 @@ impl Inner {
         subject: &TableName,
         there: &TableName,
     ) -> Result<bool, Fault> {
-        let replaces = request.statement.or_replace && request.stored.contains_key(subject);
+        let stored = request.stored.get(subject);
+        let replaces =
+            request.statement.or_replace && stored.is_some_and(|stored| !stored.is_unmade());
         Ok(!request.resumed && !replaces && self.is_in_the_way(there).await?)
     }
 
@@ -367,11 +369,12 @@ impl Inner {
             if request.beside(&new).is_some() {
                 self.plan_gone(request, &mut plan, &new, &new);
             }
-            let stored = request.stored.get(&origin);
-            let columns = stored.map_or(&[][..], |stored| stored.state.table.source_columns());
-            match rename_leg(request, &old, &new, columns) {
-                Ok(leg) => plan.legs.extend(leg),
-                Err(refusal) => return self.plan_refused(request, &old, &refusal),
+            if let Some(stored) = request.stored.get(&origin).filter(|it| !it.is_unmade()) {
+                let columns = stored.state.table.source_columns();
+                match rename_leg(request, &old, &new, columns) {
+                    Ok(leg) => plan.legs.extend(leg),
+                    Err(refusal) => return self.plan_refused(request, &old, &refusal),
+                }
             }
             origins.push((new, origin));
         }

@@ -211,13 +211,8 @@ impl Inner {
         name: &TableName,
         stored_as: &TableName,
     ) {
-        // One that was never made may have the name of a table of the target's own.
-        let foreign = |stored: &StoredTable| {
-            let state = &stored.state;
-            let waits = state.lane.is_some() || state.stopped.is_some();
-            state.is_left() || (waits && !stored.made)
-        };
-        if !request.stored.get(stored_as).is_some_and(foreign) {
+        let stays = |stored: &StoredTable| stored.state.is_left() || stored.is_unmade();
+        if !request.stored.get(stored_as).is_some_and(stays) {
             plan.legs.push(drop_leg(request, name));
         }
         plan.states.extend(self.state.forget_table(stored_as));

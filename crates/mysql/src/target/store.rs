@@ -41,6 +41,14 @@ pub(super) struct StoredTable {
     pub(super) made: bool,
 }
 
+impl StoredTable {
+    /// Never made, so what has its name in the target may be another's.
+    pub(super) fn is_unmade(&self) -> bool {
+        let state = &self.state;
+        !self.made && (state.lane.is_some() || state.stopped.is_some())
+    }
+}
+
 impl Inner {
     pub(super) async fn stored(&self) -> Result<Option<StoredTask>, Fault> {
         let Some(tasks) = self.read_if_there(&self.state.select_task()).await? else {
