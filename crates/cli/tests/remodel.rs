@@ -144,6 +144,13 @@ async fn losses(source: &Server, target: &Server) -> Vec<String> {
     told
 }
 
+/// Waits until so many more definition changes are done; says what the source says where they are not.
+async fn go_on(program: &mut Remodel, source: &Server, more: u64) {
+    if let Err(error) = program.wait_for(more).await {
+        panic!("changes do not go on: {error:?}\n{}", source.log_tail());
+    }
+}
+
 /// Ends the program as a crash does, at random moments while definitions change. The moment itself
 /// is what is tested.
 async fn kill_and_go_on(
@@ -256,14 +263,14 @@ async fn remodel(plan: Plan) -> String {
         naming = self::naming();
     }
     let mut random = Random::new(plan.seed);
-    let program = Remodel::start(&url, &options);
-    program.wait_for(5).await.expect("changes before the start");
+    let mut program = Remodel::start(&url, &options);
+    go_on(&mut program, &source, 5).await;
     let running = wherry.start(&["run"]);
     running.hear("the load", |line| {
         line["phase"] == "load" || line["phase"] == "stream"
     });
     program.free_databases();
-    program.wait_for(8).await.expect("changes in the load");
+    go_on(&mut program, &source, 8).await;
     // A load begins a changed table again and again, so it needs some rest.
     program.hold_definitions(true);
     running.hear("the stream", |line| line["phase"] == "stream");
@@ -271,10 +278,10 @@ async fn remodel(plan: Plan) -> String {
     let begun = Instant::now();
     let running = kill_and_go_on(&wherry, running, &mut random, plan.kills).await;
     match plan.length {
-        Length::Definitions(count) => program.wait_for(count).await.expect("changes go on"),
+        Length::Definitions(count) => go_on(&mut program, &source, count).await,
         Length::Time(time) => {
             while begun.elapsed() < time {
-                program.wait_for(10).await.expect("changes go on");
+                go_on(&mut program, &source, 10).await;
             }
         }
     }

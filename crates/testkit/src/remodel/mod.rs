@@ -159,12 +159,13 @@ impl Remodel {
     }
 
     /// Waits until so many more definition changes have been done.
-    pub async fn wait_for(&self, more: u64) -> Result<()> {
+    pub async fn wait_for(&mut self, more: u64) -> Result<()> {
         let goal = self.definitions() + more;
         let deadline = Instant::now() + PATIENCE;
         while self.definitions() < goal {
-            if self.writers.iter().any(JoinHandle::is_finished) {
-                return Err(Failure::new("a writer of the random program has failed"));
+            if let Some(ended) = self.writers.iter().position(JoinHandle::is_finished) {
+                joined(self.writers.remove(ended)).await?;
+                return Err(Failure::new("a writer of the random program has ended"));
             }
             if Instant::now() > deadline {
                 return Err(Failure::new("the random program's writers do not get on"));
@@ -178,12 +179,16 @@ impl Remodel {
     pub async fn stop(self) -> Result<()> {
         self.orders.send_replace(false);
         for writer in self.writers {
-            writer
-                .await
-                .map_err(|error| Failure::because("a writer panicked", error))??;
+            joined(writer).await?;
         }
         Ok(())
     }
+}
+
+async fn joined(writer: JoinHandle<Result<()>>) -> Result<()> {
+    writer
+        .await
+        .map_err(|error| Failure::because("a writer panicked", error))?
 }
 
 struct Writer {
