@@ -163,12 +163,20 @@ impl Assembler {
 
     /// True when there is a checkpoint behind the last one given out.
     pub fn has_passed(&self) -> bool {
-        self.passed && self.boundary.position().reaches(&self.applied_to)
+        self.passed && self.may_pass()
+    }
+
+    /// False behind a part of a transaction: its rows must not be stored with a place before it.
+    fn may_pass(&self) -> bool {
+        let group = self.group.as_ref();
+        let is_inside =
+            self.half_delivered.is_some() || group.is_some_and(|group| group.delivered_count > 0);
+        !is_inside && self.boundary.position().reaches(&self.applied_to)
     }
 
     /// Gives out the checkpoint of the last whole transaction.
     pub fn push_passed(&mut self, caught_up: bool) {
-        if self.boundary.position().reaches(&self.applied_to) {
+        if self.may_pass() {
             self.passed = false;
             let checkpoint = self.checkpoint();
             self.items.push_back(StreamItem::Passed {
@@ -530,6 +538,8 @@ impl Assembler {
         if with_rows {
             // Reading can begin again between the statement and its rows.
             self.boundary.advance(&self.place);
+            let boundary = self.boundary.position().clone();
+            self.open_group().begin = boundary;
         } else {
             self.end_lone_statement();
         }

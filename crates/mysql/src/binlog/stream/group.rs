@@ -25,8 +25,16 @@ pub struct Group {
     pub delivered_count: u64,
     /// Changes that were given out in parts.
     given_out: usize,
-    /// Each with the number of changes before it.
-    savepoints: Vec<(String, usize)>,
+    savepoints: Vec<Savepoint>,
+}
+
+#[derive(Debug)]
+struct Savepoint {
+    name: String,
+    /// Row events before it.
+    row_event_count: u64,
+    /// Changes before it, of those that this reading has decoded.
+    change_count: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -76,20 +84,24 @@ impl Group {
 
     /// Sets a savepoint; one of the same name is forgotten.
     pub fn set_savepoint(&mut self, name: String) {
-        self.savepoints.retain(|(known, _)| *known != name);
-        self.savepoints
-            .push((name, self.given_out + self.changes.len()));
+        self.savepoints.retain(|known| known.name != name);
+        self.savepoints.push(Savepoint {
+            name,
+            row_event_count: self.row_event_count,
+            change_count: self.given_out + self.changes.len(),
+        });
     }
 
     pub fn roll_back_to(&mut self, name: &str) -> Result<(), NoWayBack> {
-        let place = self.savepoints.iter().position(|(known, _)| known == name);
+        let place = self.savepoints.iter().position(|known| known.name == name);
         let Some(place) = place else {
             return Err(NoWayBack::Unknown);
         };
-        let mark = self.savepoints[place].1;
-        let Some(kept) = mark.checked_sub(self.given_out) else {
+        let savepoint = &self.savepoints[place];
+        if savepoint.row_event_count < self.delivered_count {
             return Err(NoWayBack::GivenOut);
-        };
+        }
+        let kept = savepoint.change_count.saturating_sub(self.given_out);
         self.savepoints.truncate(place + 1);
         self.take_back(kept);
         Ok(())
@@ -118,8 +130,8 @@ impl Group {
             } else {
                 let behind = self.given_out + self.changes.len();
                 // Savepoints count changes, of which there is now one less.
-                for (_, mark) in &mut self.savepoints {
-                    *mark -= usize::from(*mark > behind);
+                for savepoint in &mut self.savepoints {
+                    savepoint.change_count -= usize::from(savepoint.change_count > behind);
                 }
             }
         }
@@ -203,11 +215,31 @@ mod tests {
     #[test]
     fn what_was_given_out_cannot_be_taken_back() {
         let mut group = group();
-        group.add(vec![change("innodb", "a")]);
+        let add = |group: &mut Group, value| {
+            group.row_event_count += 1;
+            group.add(vec![change("innodb", value)]);
+        };
+        add(&mut group, "a");
         group.set_savepoint("s".to_owned());
-        group.add(vec![change("innodb", "b")]);
+        add(&mut group, "b");
         group.give_out();
         group.set_savepoint("t".to_owned());
+        add(&mut group, "c");
+        assert_eq!(group.roll_back_to("t"), Ok(()));
+        assert_eq!(values(&group), "");
+        assert_eq!(group.roll_back_to("s"), Err(NoWayBack::GivenOut));
+    }
+
+    #[test]
+    fn what_was_given_out_before_a_lost_connection_cannot_be_taken_back_either() {
+        let mut group = group();
+        group.row_event_count = 1;
+        group.set_savepoint("s".to_owned());
+        // Told again by the source, and not decoded again.
+        group.row_event_count = 2;
+        group.delivered_count = 2;
+        group.set_savepoint("t".to_owned());
+        group.row_event_count = 3;
         group.add(vec![change("innodb", "c")]);
         assert_eq!(group.roll_back_to("t"), Ok(()));
         assert_eq!(values(&group), "");
