@@ -1,6 +1,7 @@
 //! Tables that are loaded beside the stream, with a cursor of their own, while all others go on.
 
 use crate::exact::Writers;
+use crate::kill_ddl::AT_COMMIT;
 use crate::runner::{Running, Wherry};
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -525,6 +526,79 @@ async fn a_foreign_key_to_a_table_of_a_later_time_has_its_own_loaded_anew() {
     running.hear_log("`shop`.`child` is to be loaded anew");
     joined(&target, "shop.child", &running).await;
     joined(&target, "shop.parent", &running).await;
+    assert_equal(&wherry, &source, &target, &["shop"]).await;
+    running.stop();
+}
+
+/// The runner dies in the midst of a swap that gives the name of a lane's table to another one. The
+/// lane does not go on before the swap is stored: what has that name now is not its table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_waits_for_a_definition_change_that_is_half_done() {
+    let source = server(Flavour::MySql97).await;
+    let target = server(Flavour::MySql97).await;
+    source
+        .sql("CREATE DATABASE shop; USE shop; CREATE TABLE a (v INT); CREATE TABLE b (v INT); INSERT INTO a VALUES (1), (1); INSERT INTO b VALUES (2)")
+        .await
+        .expect("tables");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    running.stop();
+    wherry.finish(&["resync", "shop.b"]).expect_code(0);
+    let mut moment = target.connect().await.expect("a session");
+    let trigger = format!(
+        "CREATE TRIGGER wherry.moment {AT_COMMIT} FOR EACH ROW BEGIN DO GET_LOCK('moment', 600); SIGNAL SQLSTATE '45000'; END"
+    );
+    moment.query_drop(trigger).await.expect("a trigger");
+    moment
+        .query_drop("DO GET_LOCK('moment', 0)")
+        .await
+        .expect("a lock");
+    // The lane cannot read its table before the names have changed.
+    let mut holder = source.connect().await.expect("a session");
+    let lock = "LOCK TABLES shop.a WRITE, shop.b WRITE";
+    holder.query_drop(lock).await.expect("a lock");
+    let running = wherry.start(&["run"]);
+    let begun =
+        "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = 'b' AND stage = 'created'";
+    becomes(&target, begun, "1", &running).await;
+    let swap = "RENAME TABLE shop.a TO shop.aside, shop.b TO shop.a, shop.aside TO shop.b; UNLOCK TABLES; INSERT INTO shop.b VALUES (1)";
+    holder.query_drop(swap).await.expect("a swap");
+    let waits = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'";
+    becomes(&target, waits, "1", &running).await;
+    running.signal("KILL");
+    drop(running);
+    // The stream makes the view before it comes to the swap again, so the lane has its chance.
+    source
+        .sql("CREATE VIEW shop.w AS SELECT 1")
+        .await
+        .expect("a view");
+    moment
+        .query_drop(
+            "DO RELEASE_LOCK('moment'); DROP TRIGGER wherry.moment;
+             CREATE TRIGGER wherry.moment BEFORE INSERT ON wherry.object FOR EACH ROW DO GET_LOCK('moment', 600);
+             DO GET_LOCK('moment', 600)",
+        )
+        .await
+        .expect("another trigger");
+    let lock = "LOCK TABLES shop.b WRITE";
+    holder.query_drop(lock).await.expect("a lock");
+    let running = wherry.start(&["run"]);
+    becomes(&target, waits, "1", &running).await;
+    wherry.finish(&["status"]).expect_code(0);
+    running.signal("KILL");
+    drop(running);
+    moment
+        .query_drop("DO RELEASE_LOCK('moment'); DROP TRIGGER wherry.moment")
+        .await
+        .expect("no trigger");
+    let running = wherry.start(&["run"]);
+    let stored =
+        "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = 'a' AND stage <> 'complete'";
+    becomes(&target, stored, "1", &running).await;
+    holder.query_drop("UNLOCK TABLES").await.expect("no lock");
+    joined(&target, "shop.a", &running).await;
+    joined(&target, "shop.b", &running).await;
     assert_equal(&wherry, &source, &target, &["shop"]).await;
     running.stop();
 }

@@ -411,6 +411,9 @@ pub trait Target: RowReader {
     /// session was dropped may still be. For the lane also when no definition is being changed.
     async fn settle(&self) -> Result<(), Fault>;
 
+    /// True where a definition change was begun and its checkpoint is not stored.
+    async fn is_changing_definitions(&self) -> Result<bool, Fault>;
+
     /// Stores a line of progress for `status`, as JSON.
     async fn put_progress(&self, progress: &str) -> Result<(), Fault>;
 

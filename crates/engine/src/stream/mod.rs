@@ -165,7 +165,11 @@ impl<'a> Session<'a> {
         if let Some(lanes) = &mut lanes {
             // What a session before this one had sent must not change the state behind its back.
             stream.target.settle().await?;
-            lanes.go();
+            // Names of a change that is half done may be those of the lane's tables; it goes on
+            // behind that.
+            if !stream.target.is_changing_definitions().await? {
+                lanes.go();
+            }
         }
         let mut task = stream.target.stored().await?.ok_or_else(no_checkpoint)?;
         let stored = task.checkpoint.clone().ok_or_else(no_checkpoint)?;

@@ -3,7 +3,7 @@
 use super::Inner;
 use super::ddl_plan::drop_there;
 use super::ddl_restart::Entered;
-use super::definition_change::{Leg, LegRefusal, Plan, Request, Test};
+use super::definition_change::{Leg, LegProgress, Plan, Request, Test};
 use super::fault;
 use super::road::Road;
 use super::store::StoredTable;
@@ -14,8 +14,10 @@ use wherry_model::{Fault, TableName};
 /// A leg that the server refused, with those that ran before it.
 pub(super) struct RefusedLeg<'a> {
     pub(super) leg: &'a Leg,
-    pub(super) refusal: LegRefusal,
+    pub(super) refusal: Fault,
     pub(super) done: &'a [Leg],
+    /// An earlier try had begun to drop what is to be loaded anew.
+    pub(super) given_up: bool,
 }
 
 impl Request<'_> {
@@ -31,8 +33,8 @@ impl Request<'_> {
         origins
     }
 
-    /// The name that the statement gives to the table.
-    fn name_after(&self, origin: &TableName) -> TableName {
+    /// What a table is called behind the statement.
+    pub(super) fn name_after(&self, origin: &TableName) -> TableName {
         let renames = self.statement.renames();
         let follow = |name: TableName, (old, new): (TableName, TableName)| {
             if name == old { new } else { name }
@@ -88,22 +90,29 @@ impl Inner {
         plan: &mut Plan,
         refused: &RefusedLeg<'_>,
     ) -> Result<(), Fault> {
-        let RefusedLeg { leg, refusal, done } = refused;
-        // An earlier try had begun to drop what is to be loaded anew.
-        let is_dropped = request.resumed && refusal.code == fault::UNKNOWN_TABLE;
+        let RefusedLeg {
+            leg, refusal, done, ..
+        } = refused;
         let anew = request.selection.refused_ddl == RefusedDdl::Reload
-            || is_dropped
-            || self.comes_from_another(request, &refusal.fault).await?;
+            || refused.given_up
+            || self.comes_from_another(request, refusal).await?;
         let anew = match anew {
-            true => self.plan_anew(request, &leg.table, &refusal.fault, done)?,
+            true => self.plan_anew(request, &leg.table, refusal, done)?,
             false => None,
         };
         let Some(anew) = anew else {
-            return self.stop_all(request, plan, &leg.table, &refusal.fault);
+            return self.stop_all(request, plan, &leg.table, refusal);
         };
+        if !anew.legs.is_empty() && !refused.given_up {
+            // Behind a drop nothing else tells that it is not the leg that ran.
+            let position = request.ddl.begin.to_string();
+            let progress = LegProgress::GivenUp;
+            let mark = self.state.mark_leg(&position, done.len(), progress);
+            self.write_state(&[mark]).await?;
+        }
         for leg in &anew.legs {
             if let Err(refusal) = self.run_leg(road, &request.ddl.session, leg).await? {
-                return self.stop_all(request, plan, &leg.table, &refusal.fault);
+                return self.stop_all(request, plan, &leg.table, &refusal);
             }
         }
         *plan = Plan {

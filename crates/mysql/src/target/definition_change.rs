@@ -5,6 +5,7 @@
 //! it ran, and states and checkpoint move in one transaction at the end.
 
 use super::Inner;
+use super::ddl_plan::cannot_carry;
 use super::ddl_refused::RefusedLeg;
 use super::fault;
 use super::road::Road;
@@ -74,17 +75,19 @@ impl Plan {
     }
 }
 
-/// What the server said to a leg.
-pub(super) struct LegRefusal {
-    pub(super) code: u16,
-    pub(super) fault: Fault,
-}
-
 /// A leg as the journal has it.
 struct Intent {
     /// Of the definition before the leg; `-` where none is needed.
     before: String,
-    done: bool,
+    progress: LegProgress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LegProgress {
+    Open = 0,
+    Done = 1,
+    /// It was refused, and the statement's tables are being dropped to be loaded anew.
+    GivenUp = 2,
 }
 
 /// Everything a planner needs to know.
@@ -137,6 +140,15 @@ impl Request<'_> {
     pub(super) fn beside(&self, table: &TableName) -> Option<&StoredTable> {
         self.begun(table)
             .filter(|stored| !self.in_lane && stored.state.lane.is_some())
+    }
+
+    /// The lane meets it, but what it changes is not the lane's: a table of the lane is its model, or
+    /// what a foreign key points to. The stream carries it.
+    pub(super) fn is_of_the_stream(&self) -> bool {
+        let mut subjects = self.statement.subjects().peekable();
+        self.in_lane
+            && subjects.peek().is_some()
+            && !subjects.any(|name| self.stored.contains_key(&name))
     }
 
     /// The table was loaded, or is being loaded, as it became behind this place.
@@ -288,10 +300,20 @@ impl Inner {
                 let before = rows.text(row, 0).map(str::to_owned);
                 Ok(Intent {
                     before: before.ok_or_else(|| fault::unreadable_state("an intent"))?,
-                    done: rows.text(row, 1) == Some("1"),
+                    progress: match rows.text(row, 1) {
+                        Some("0") => LegProgress::Open,
+                        Some("1") => LegProgress::Done,
+                        Some("2") => LegProgress::GivenUp,
+                        _ => return Err(fault::unreadable_state("an intent")),
+                    },
                 })
             })
             .collect()
+    }
+
+    pub(super) async fn is_changing_definitions(&self) -> Result<bool, Fault> {
+        let rows = self.read_state(&self.state.count_intents()).await?;
+        Ok(rows.text(0, 0) != Some("0"))
     }
 
     async fn write_intents(&self, position: &str, plan: &Plan) -> Result<Vec<Intent>, Fault> {
@@ -309,7 +331,7 @@ impl Inner {
             );
             intents.push(Intent {
                 before: fingerprint,
-                done: false,
+                progress: LegProgress::Open,
             });
         }
         if !plan.legs.is_empty() {
@@ -340,8 +362,18 @@ impl Inner {
             let Some(intent) = intents.get(index) else {
                 return Err(fault::state_moved("a statement has another number of legs"));
             };
-            if intent.done {
+            let given_up = intent.progress == LegProgress::GivenUp;
+            if intent.progress == LegProgress::Done {
                 continue;
+            }
+            if given_up {
+                let refused = RefusedLeg {
+                    leg,
+                    refusal: cannot_carry(&leg.table, "the target refused it"),
+                    done: &legs[..index],
+                    given_up,
+                };
+                return self.give_up(road, request, plan, &refused).await;
             }
             let ran = in_doubt && self.leg_ran(leg, &intent.before).await?;
             in_doubt = false;
@@ -351,17 +383,18 @@ impl Inner {
                         leg,
                         refusal,
                         done: &legs[..index],
+                        given_up,
                     };
                     return self.give_up(road, request, plan, &refused).await;
                 }
-                let refused =
-                    self.state
-                        .add_refused_database(&leg.table, &refusal.fault, &position);
+                let refused = self
+                    .state
+                    .add_refused_database(&leg.table, &refusal, &position);
                 plan.states.push(refused);
             }
             if legs.len() > 1 {
-                self.write_state(&[self.state.finish_leg(&position, index)])
-                    .await?;
+                let done = self.state.mark_leg(&position, index, LegProgress::Done);
+                self.write_state(&[done]).await?;
             }
         }
         Ok(())
@@ -373,7 +406,7 @@ impl Inner {
         road: &mut Road<'_>,
         session: &DdlSession,
         leg: &Leg,
-    ) -> Result<Result<(), LegRefusal>, Fault> {
+    ) -> Result<Result<(), Fault>, Fault> {
         prepare_road(road, session, &leg.there.database, &self.source_version).await?;
         if leg.own {
             road.session()
@@ -388,10 +421,7 @@ impl Inner {
         if !fault::is_answered(&error) || fault::is_retry(&error) {
             return Err(error.into_fault());
         }
-        Ok(Err(LegRefusal {
-            code: error.server_code().unwrap_or_default(),
-            fault: fault::ddl_fault(error, &leg.table),
-        }))
+        Ok(Err(fault::ddl_fault(error, &leg.table)))
     }
 
     async fn leg_ran(&self, leg: &Leg, before: &str) -> Result<bool, Fault> {

@@ -545,6 +545,10 @@ impl Target for MysqlTarget {
         self.inner.settle().await
     }
 
+    async fn is_changing_definitions(&self) -> Result<bool, Fault> {
+        self.inner.is_changing_definitions().await
+    }
+
     async fn put_progress(&self, progress: &str) -> Result<(), Fault> {
         self.inner.put_progress(progress).await
     }

@@ -10,17 +10,6 @@ use crate::ddl::definition::{Keys, RenderOptions};
 use wherry_engine::state::TableState;
 use wherry_model::{Fault, TableName};
 
-impl Request<'_> {
-    /// What a table is called behind the statement.
-    fn name_behind(&self, name: &TableName) -> TableName {
-        let moves = self.statement.renames().into_iter();
-        moves.fold(
-            name.clone(),
-            |at, (old, new)| if at == old { new } else { at },
-        )
-    }
-}
-
 impl Inner {
     /// Lets the stored keys of tables that the statement does not name follow it.
     pub(super) async fn follow_parents(
@@ -62,7 +51,7 @@ impl Inner {
         let Some((definition, _)) = self.stored_definition(stored).await? else {
             return Ok(None);
         };
-        let follow = |name: &TableName| request.name_behind(name);
+        let follow = |name: &TableName| request.name_after(name);
         let mut keys = definition.foreign_keys.iter();
         if keys.all(|key| follow(&key.references) == key.references) {
             return Ok(None);

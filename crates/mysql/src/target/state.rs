@@ -11,6 +11,7 @@ mod phases;
 mod rules;
 mod skipped;
 
+use super::definition_change::LegProgress;
 use super::transaction::Guard;
 use crate::literal::push_hex;
 use wherry_engine::state::Chunk;
@@ -576,27 +577,40 @@ impl State {
         )
     }
 
-    pub(super) fn finish_leg(&self, position: &str, leg: usize) -> String {
+    pub(super) fn mark_leg(&self, position: &str, leg: usize, progress: LegProgress) -> String {
         format!(
-            "UPDATE {} SET done=1 WHERE {} AND begin_position={} AND leg={leg}",
+            "UPDATE {} SET done={} WHERE {} AND begin_position={} AND leg={leg}",
             self.table("ddl_intent"),
+            progress as u8,
             self.mine(),
             text(&self.intent_key(position))
         )
     }
 
-    /// Stream and lane may each have a statement under way.
     pub(super) fn clear_intents(&self) -> String {
+        format!(
+            "DELETE FROM {} WHERE {}",
+            self.table("ddl_intent"),
+            self.own_intents()
+        )
+    }
+
+    pub(super) fn count_intents(&self) -> String {
+        format!(
+            "SELECT COUNT(*) FROM {} WHERE {}",
+            self.table("ddl_intent"),
+            self.own_intents()
+        )
+    }
+
+    /// Stream and lane may each have a statement under way.
+    fn own_intents(&self) -> String {
         let condition = match self.view {
             View::Stream => "NOT LIKE",
             View::Lane => "LIKE",
         };
-        format!(
-            "DELETE FROM {} WHERE {} AND begin_position {condition} {}",
-            self.table("ddl_intent"),
-            self.mine(),
-            text(&format!("{LANE_INTENT}%"))
-        )
+        let lane = text(&format!("{LANE_INTENT}%"));
+        format!("{} AND begin_position {condition} {lane}", self.mine())
     }
 
     fn intent_key(&self, position: &str) -> String {
