@@ -1,5 +1,6 @@
 //! Exact tables under writes: families tied by unlogged cascades, and tables without transactions.
 
+use crate::lanes::{becomes, joined};
 use crate::runner::{Finished, Running, Wherry};
 use std::sync::Arc;
 use std::time::Duration;
@@ -328,6 +329,57 @@ async fn a_family_that_changes_stops_as_a_whole() {
     }
     assert_eq!(count(&target, "SELECT SUM(v) FROM kin.c").await, 16);
     running.stop();
+}
+
+/// A parent that is made anew would have another nature than its family, and rows that its
+/// children lose by cascades would stay: all of them stop, and are loaded anew together.
+async fn a_new_parent_stops_the_family(flavour: Flavour, anew: &str) {
+    let source = server(flavour, &[]).await;
+    let target = server(Flavour::MySql97, &[]).await;
+    source
+        .sql(
+            "CREATE DATABASE kin; USE kin;
+             CREATE TABLE p (id INT PRIMARY KEY) ENGINE=InnoDB;
+             CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE) ENGINE=InnoDB;
+             CREATE TABLE plain (id INT PRIMARY KEY) ENGINE=InnoDB;
+             INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2)",
+        )
+        .await
+        .expect("tables");
+    let wherry = Wherry::new(&source, &target, &["kin"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    source
+        .sql(&format!(
+            "USE kin; SET foreign_key_checks = 0; {anew}; INSERT IGNORE INTO p VALUES (1), (2); SET foreign_key_checks = 1; DELETE FROM p WHERE id = 1; INSERT INTO plain VALUES (1)"
+        ))
+        .await
+        .expect("a new parent");
+    becomes(&target, "SELECT COUNT(*) FROM kin.plain", "1", &running).await;
+    let stopped = "SELECT COUNT(*) FROM wherry.table_state WHERE stopped IS NOT NULL AND table_name IN ('p', 'c')";
+    becomes(&target, stopped, "2", &running).await;
+    running.stop();
+    wherry.finish(&["resync", "kin.p", "kin.c"]).expect_code(0);
+    let running = wherry.start(&["run"]);
+    joined(&target, "kin.p", &running).await;
+    joined(&target, "kin.c", &running).await;
+    let cascade = "DELETE FROM kin.p WHERE id = 2; INSERT INTO kin.plain VALUES (2)";
+    source.sql(cascade).await.expect("a cascade");
+    wherry.finish(&["verify"]).expect_code(0);
+    assert_eq!(count(&target, "SELECT COUNT(*) FROM kin.c").await, 0);
+    running.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_is_made_anew_stops_its_family() {
+    let anew = "DROP TABLE p; CREATE TABLE p (id INT PRIMARY KEY) ENGINE=InnoDB";
+    a_new_parent_stops_the_family(Flavour::MySql56, anew).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_gets_its_name_anew_stops_its_family() {
+    let anew = "CREATE TABLE fresh LIKE p; DROP TABLE p; RENAME TABLE fresh TO p";
+    a_new_parent_stops_the_family(Flavour::MariaDb, anew).await;
 }
 
 // Tables without transactions.

@@ -28,6 +28,7 @@ mod matrix;
 mod merge;
 mod modes;
 mod names;
+mod namesakes;
 mod object_names;
 mod objects;
 mod odd_values;

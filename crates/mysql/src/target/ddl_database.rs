@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use wherry_engine::ports::{DatabaseDefinition, DdlEffect};
 use wherry_engine::state::TableState;
 use wherry_model::name::quote;
-use wherry_model::{DdlKind, Fault, Operation, TableName};
+use wherry_model::{DdlKind, Fault, ObjectName, Operation, TableName};
 
 impl Inner {
     /// CREATE and ALTER. The database in the target gets the defaults that it has at the source
@@ -241,11 +241,18 @@ impl Inner {
         Ok(dropped)
     }
 
-    /// True where the database in the target has no other table than these.
+    /// True where the database in the target has no other table than these, and nothing else that
+    /// this task has not made.
     async fn holds_only(&self, database: &str, tables: &[TableName]) -> Result<bool, Fault> {
+        let objects = self.objects_there(&[database.to_owned()]).await?;
+        let memories = self.memories().await?;
+        let is_own = |name: &ObjectName| memories.get(name).is_some_and(|memory| memory.made);
+        if !objects.keys().all(is_own) {
+            return Ok(false);
+        }
         let mut session = self.own_session(SessionKind::Control).await?;
         let sql = format!(
-            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={} AND TABLE_TYPE='BASE TABLE'",
             super::state::text(database)
         );
         let rows = session.query(sql).await.map_err(Fault::from)?;

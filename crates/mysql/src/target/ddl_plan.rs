@@ -24,6 +24,9 @@ const LEAVES_SELECTION: &str = "it is renamed to a database that is not selected
 
 impl Inner {
     pub(super) async fn plan(&self, request: &Request<'_>) -> Result<Plan, Fault> {
+        if request.is_of_the_stream() {
+            return Ok(Plan::default());
+        }
         if let Some(plan) = self.plan_chosen(request).await? {
             return Ok(plan);
         }
@@ -34,6 +37,9 @@ impl Inner {
             return Ok(plan);
         }
         if let Some(plan) = self.plan_online(request).await? {
+            return Ok(plan);
+        }
+        if let Some(plan) = self.plan_tied(request).await? {
             return Ok(plan);
         }
         match request.ddl.kind {
@@ -171,11 +177,25 @@ impl Inner {
             }
             return Ok(true);
         }
-        // Already there at the source, so IF NOT EXISTS did nothing; or its start is later.
-        Ok(request.stored.get(subject).is_some_and(|stored| {
-            let passed = request.statement.if_exists || request.tracked(subject).is_none();
-            passed && !request.statement.or_replace && stored.state.stopped.is_none()
-        }))
+        let Some(stored) = request.stored.get(subject) else {
+            return Ok(false);
+        };
+        if request.statement.or_replace {
+            return Ok(false);
+        }
+        if request.tracked(subject).is_none() {
+            // Its start is later.
+            return Ok(true);
+        }
+        if request.statement.if_exists && stored.state.is_left() {
+            let refusal = cannot_carry(
+                subject,
+                "`operations` has left the table out, so nobody knows whether this made it",
+            );
+            self.plan_stop(request, plan, subject, &refusal)?;
+        }
+        // Already there at the source, so IF NOT EXISTS did nothing.
+        Ok(request.statement.if_exists)
     }
 
     /// The statement with qualified names. `LIKE` copies the table as it is in the target now,
@@ -202,8 +222,8 @@ impl Inner {
         there: &TableName,
     ) -> Result<bool, Fault> {
         let stored = request.stored.get(subject);
-        let replaces =
-            request.statement.or_replace && stored.is_some_and(|stored| !stored.is_unmade());
+        let is_own = |stored: &StoredTable| !stored.is_unmade() && !stored.state.is_left();
+        let replaces = request.statement.or_replace && stored.is_some_and(is_own);
         Ok(!request.resumed && !replaces && self.is_in_the_way(there).await?)
     }
 
@@ -229,7 +249,8 @@ impl Inner {
             return Ok(plan);
         };
         if stored.state.stopped.is_some() {
-            return Ok(plan);
+            // A name is all of it that is followed.
+            return self.plan_rename(request).await;
         }
         let reload = match carried_notes(request, stored, notes) {
             Ok(notes) => reload_reason(request, &stored.state.table, &notes)
@@ -301,6 +322,7 @@ impl Inner {
             }
         }
         if renamed != subject {
+            plan.states.extend(self.state.forget_table(renamed));
             plan.states
                 .extend(self.state.rename_table(subject, renamed));
             plan.effects.push(DdlEffect::Gone(subject.clone()));
@@ -399,6 +421,8 @@ impl Inner {
             }
         }
         for (index, (name, origin)) in moved.iter().enumerate() {
+            // What is still stored under it is of a table that the source has under another name.
+            plan.states.extend(self.state.forget_table(name));
             plan.states
                 .extend(self.state.rename_table(&aside(index), name));
             let Some(stored) = request.stored.get(origin) else {
@@ -512,8 +536,25 @@ impl Inner {
         Ok(())
     }
 
-    /// Stops a table at this statement; the checkpoint moves on.
+    /// Stops a table at this statement; the checkpoint moves on. So does what the source calls it
+    /// from now on, or a later `IF NOT EXISTS` would make that.
     pub(super) fn plan_stop(
+        &self,
+        request: &Request<'_>,
+        plan: &mut Plan,
+        table: &TableName,
+        refusal: &Fault,
+    ) -> Result<(), Fault> {
+        self.stop_name(request, plan, table, refusal)?;
+        let renamed = request.name_after(table);
+        let is_known = request.in_lane || request.stored.contains_key(&renamed);
+        if renamed == *table || is_known || !request.is_selected(&renamed) {
+            return Ok(());
+        }
+        self.stop_name(request, plan, &renamed, refusal)
+    }
+
+    fn stop_name(
         &self,
         request: &Request<'_>,
         plan: &mut Plan,

@@ -227,6 +227,14 @@ impl Inner {
         reason: &str,
     ) -> Result<(), Fault> {
         for name in &entered.names {
+            if request.is_left(name) && request.stored[name].made {
+                let refusal = cannot_carry(
+                    name,
+                    "`operations` keeps the table that had this name before in the target",
+                );
+                self.plan_stop(request, plan, name, &refusal)?;
+                continue;
+            }
             let state = TableState {
                 table: named(request, name),
                 start: request.ddl.end.clone(),

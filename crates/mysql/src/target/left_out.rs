@@ -76,15 +76,17 @@ impl Inner {
             }
             true => return Ok(None),
         };
-        let is_there = request
-            .stored
-            .get(&subject)
-            .is_some_and(|stored| stored.state.stopped.is_none() && !replaces);
+        let stored = request.stored.get(&subject).filter(|_| !replaces);
+        let is_there = stored.is_some_and(|stored| stored.state.stopped.is_none());
         if is_there || request.beside(&subject).is_some() {
             // The statement made nothing, or what it made is loaded.
             return Ok(None);
         }
         let mut plan = Plan::default();
+        if stored.is_some_and(|stored| !stored.state.is_left()) {
+            // One that stopped stays so: leaving it out would hide that.
+            return Ok(Some(plan));
+        }
         self.leave(request, &mut plan, &subject, operation)?;
         Ok(Some(plan))
     }

@@ -5,20 +5,49 @@
 
 use super::Inner;
 use super::ddl_plan::cannot_carry;
-use super::definition_change::Request;
+use super::definition_change::{Plan, Request};
 use super::store::{Dialect, StoredTable};
 use crate::catalog::cascade_of;
 use crate::ddl::definition::{Definition, ForeignKey};
 use crate::ddl::{Context, names_engine};
 use crate::script::writes_one;
 use crate::shape::{lacks_rows, leaves_rows_out};
-use wherry_model::{Exactness, Fault, Table, TableName};
+use wherry_model::{DdlKind, Exactness, Fault, Table, TableName};
 
 /// The inner error says why the table must stop.
 type Kept = Result<Result<Table, Fault>, Fault>;
 
 /// What of a foreign key decides about rows.
 type Tie = (Vec<String>, TableName, Vec<String>, Option<String>);
+
+impl Request<'_> {
+    /// Selected names that are those of other tables behind the statement, but for tables of a
+    /// family that move.
+    fn names_of_other_tables(&self) -> Vec<TableName> {
+        let mut moved: Vec<(TableName, TableName)> = Vec::new();
+        for (old, new) in self.statement.renames() {
+            let place = moved.iter().position(|(_, name)| *name == old);
+            let origin = place.map_or_else(|| old.clone(), |place| moved.remove(place).0);
+            moved.push((origin, new));
+        }
+        let in_family = |name: &TableName| {
+            let stored = self.stored.get(name);
+            stored.is_some_and(|stored| stored.state.table.is_cascading())
+        };
+        moved.retain(|(origin, _)| !in_family(origin));
+        let mut names: Vec<TableName> = moved.into_iter().map(|(_, name)| name).collect();
+        if matches!(
+            self.ddl.kind,
+            DdlKind::CreateTable | DdlKind::CreateTableSelect
+        ) {
+            let there =
+                |name: &TableName| !self.statement.or_replace && self.stored.contains_key(name);
+            names.extend(self.statement.subjects().filter(|name| !there(name)));
+        }
+        names.retain(|name| self.is_selected(name) && !self.is_behind(name));
+        names
+    }
+}
 
 impl Inner {
     /// A new table, as the statement left its shadow.
@@ -81,6 +110,50 @@ impl Inner {
             Some(refusal) => Ok(Err(refusal)),
             None => Ok(Ok(table)),
         }
+    }
+
+    /// A table that comes under a name to which a family points belongs to the family, whose tables
+    /// have one start: all of them stop. `None` where there is none.
+    pub(super) async fn plan_tied(&self, request: &Request<'_>) -> Result<Option<Plan>, Fault> {
+        let names = request.names_of_other_tables();
+        if names.is_empty() || request.in_lane {
+            return Ok(None);
+        }
+        let task = self.stored().await?;
+        let tables = task.map(|task| task.tables).unwrap_or_default();
+        for state in tables.iter().filter(|state| state.table.is_cascading()) {
+            let child = &state.table.name;
+            let Some(stored) = self.stored_table(child).await? else {
+                continue;
+            };
+            if !request.knows_now(&stored) {
+                continue;
+            }
+            let ties = self.ties(&state.table.definition, child, stored.dialect);
+            for (_, parent, ..) in ties.await? {
+                let parent = request.name_after(&parent);
+                if parent == *child || !names.contains(&parent) {
+                    continue;
+                }
+                let reason = format!(
+                    "table {child} points to it by a foreign key, and cascades are not in the source's binlog; load both anew"
+                );
+                let refusal = cannot_carry(&parent, &reason);
+                let mut plan = Plan::default();
+                match request.statement.renames().as_slice() {
+                    [(old, _)] if request.tracked(old).is_some() => {
+                        self.plan_gone(request, &mut plan, old, old);
+                        self.plan_stop(request, &mut plan, &parent, &refusal)?;
+                    }
+                    _ => self.stop_all(request, &mut plan, &parent, &refusal)?,
+                }
+                if !request.stored.contains_key(child) {
+                    self.plan_stop(request, &mut plan, child, &refusal)?;
+                }
+                return Ok(Some(plan));
+            }
+        }
+        Ok(None)
     }
 
     async fn ties(
