@@ -602,3 +602,46 @@ async fn a_lane_waits_for_a_definition_change_that_is_half_done() {
     assert_equal(&wherry, &source, &target, &["shop"]).await;
     running.stop();
 }
+
+/// A table is loaded beside the stream while the one that its foreign key points to gets another
+/// name: the key that is added behind the load points to that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_may_be_renamed_while_its_child_is_in_the_lane() {
+    let source = server(Flavour::MySql97).await;
+    let target = server(Flavour::MySql97).await;
+    source
+        .sql(
+            "CREATE DATABASE shop; USE shop; CREATE TABLE p (id INT PRIMARY KEY);
+             CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id)); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1)",
+        )
+        .await
+        .expect("tables");
+    let wherry = Wherry::new(&source, &target, &["shop"]);
+    let running = wherry.start(&["run"]);
+    running.hear_strict();
+    running.stop();
+    wherry.finish(&["resync", "shop.c"]).expect_code(0);
+    let mut holder = source.connect().await.expect("a session");
+    let lock = "LOCK TABLES shop.p WRITE, shop.c WRITE";
+    holder.query_drop(lock).await.expect("a lock");
+    let running = wherry.start(&["run"]);
+    let begun =
+        "SELECT COUNT(*) FROM wherry.table_state WHERE table_name = 'c' AND stage = 'created'";
+    becomes(&target, begun, "1", &running).await;
+    holder
+        .query_drop("RENAME TABLE shop.p TO shop.q; UNLOCK TABLES")
+        .await
+        .expect("another name");
+    source
+        .sql("CREATE TABLE shop.p (id INT PRIMARY KEY); INSERT INTO shop.q VALUES (2); INSERT INTO shop.c VALUES (2, 2)")
+        .await
+        .expect("another table under the old name");
+    joined(&target, "shop.c", &running).await;
+    assert_equal(&wherry, &source, &target, &["shop"]).await;
+    let points = "SELECT REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = 'shop'";
+    assert_eq!(
+        target.value(points).await.expect("a key").as_deref(),
+        Some("q")
+    );
+    running.stop();
+}

@@ -204,10 +204,14 @@ impl Lanes {
         };
         // A table that comes to a merge has all of it loaded anew.
         let merged = self.work.selection.merges_any(&ddl.tables);
+        // The keys of a table follow the names of others.
+        let renames = matches!(ddl.kind, DdlKind::AlterTable | DdlKind::RenameTable);
         Ok(task.tables.iter().any(|state| {
             let name = &state.table.name;
             let moves = drops_database_of(ddl, name) || ddl.tables.contains(name);
-            state.lane.is_some() && (moves || (merged && state.table.is_merged()))
+            let follows =
+                (merged && state.table.is_merged()) || (renames && state.table.has_foreign_keys());
+            state.lane.is_some() && (moves || follows)
         }))
     }
 

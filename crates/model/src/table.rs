@@ -280,6 +280,11 @@ impl Table {
         self.exactness == Exactness::Cascading
     }
 
+    /// May be true where a text only looks like one.
+    pub fn has_foreign_keys(&self) -> bool {
+        self.definition.contains("REFERENCES")
+    }
+
     /// One of the tables that become one table in the target.
     pub fn is_merged(&self) -> bool {
         self.exactness == Exactness::Merged

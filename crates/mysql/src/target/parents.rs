@@ -23,14 +23,14 @@ impl Inner {
         let Some(task) = self.stored().await? else {
             return Ok(());
         };
-        let points = |state: &&TableState| state.table.definition.contains("REFERENCES");
+        let points = |state: &&TableState| state.table.has_foreign_keys();
         let names = task.tables.iter().filter(points);
         let names = names.map(|state| &state.table.name);
         for name in names.filter(|name| !request.stored.contains_key(name)) {
             let Some(mut stored) = self.stored_table(name).await? else {
                 continue;
             };
-            if !request.knows_now(&stored) {
+            if stored.state.start.reaches(&request.ddl.end) {
                 continue;
             }
             if let Some(definition) = self.with_parents_behind(request, &stored).await? {
