@@ -159,6 +159,9 @@ pub trait ExactSnapshot: Send {
     /// The tables as defined inside the snapshot, in the order in which they were asked for.
     fn tables(&self) -> &[Table];
 
+    /// True where the table is defined inside the snapshot as it was planned.
+    fn is_as_planned(&self, table: &Table) -> Result<bool, Fault>;
+
     /// Sends every row of one of the tables. Each can be read once.
     async fn read_all(&mut self, table: &Table, rows: &RowSender) -> Result<(), Fault>;
 }

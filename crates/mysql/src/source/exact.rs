@@ -9,7 +9,8 @@ use super::exact_scan::changed_between;
 use crate::binlog;
 use crate::binlog::gtid::GtidSet;
 use crate::catalog;
-use crate::ddl::Dialect;
+use crate::ddl::definition::{Definition, Keys, RenderOptions};
+use crate::ddl::{Context, Dialect};
 use crate::reader::{Origin, read_range_in};
 use crate::session::{Endpoint, Session, SessionError, SessionKind};
 use async_trait::async_trait;
@@ -207,6 +208,25 @@ impl ExactSnapshot for Snapshot {
 
     fn tables(&self) -> &[Table] {
         &self.tables
+    }
+
+    fn is_as_planned(&self, table: &Table) -> Result<bool, Fault> {
+        let Some(seen) = self.tables.iter().find(|seen| seen.name == table.name) else {
+            return Ok(false);
+        };
+        let context = Context::new(&table.name.database, self.dialect());
+        let text = |definition: &str| -> Result<String, Fault> {
+            let definition = Definition::parse(definition, &context)
+                .map_err(|error| Fault::from(error).table(&table.name))?;
+            Ok(definition.render(&RenderOptions {
+                name: &table.name,
+                keys: Keys::All,
+                foreign_keys: true,
+                auto_increment: false,
+            }))
+        };
+        let same_text = text(&seen.definition)? == text(&table.definition)?;
+        Ok(same_text && seen.columns == table.columns)
     }
 
     async fn read_all(&mut self, table: &Table, rows: &RowSender) -> Result<(), Fault> {

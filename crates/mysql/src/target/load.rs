@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use wherry_engine::pipe::RowReceiver;
 use wherry_engine::ports::LoadOutcome;
-use wherry_engine::state::{Chunk, TableState};
+use wherry_engine::state::{Chunk, TableStage, TableState};
 use wherry_model::name::quote;
 use wherry_model::{ColumnKind, Fault, Row, RowBatch, Skipped, Table, TableName};
 
@@ -357,6 +357,12 @@ impl Inner {
     }
 
     pub(super) async fn empty_tables(&self, tables: &[Table]) -> Result<(), Fault> {
+        // A lost COMMIT of an earlier copy may come yet, and must not make this one whole.
+        let stages = tables.iter().map(|table| {
+            let stage = TableStage::Created;
+            self.state.set_stage(&table.name, stage.as_str())
+        });
+        self.write_state(&stages.collect::<Vec<String>>()).await?;
         // Several of them may become one.
         let mut emptied = BTreeSet::new();
         for table in tables {

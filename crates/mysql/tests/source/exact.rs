@@ -225,6 +225,37 @@ async fn an_open_transaction_leaves_no_gap() {
     assert_eq!(row_count(snapshot.as_mut()).await, 2);
 }
 
+/// Behind a snapshot's place no definition change before it is looked for, so it must see them all,
+/// also those that leave the columns as they are. A counter that moves is none.
+#[tokio::test]
+async fn a_snapshot_tells_whether_the_table_is_as_planned() {
+    for flavour in FLAVOURS {
+        let server = start(flavour, false).await;
+        server
+            .sql("CREATE DATABASE zoo; CREATE TABLE zoo.log (a INT AUTO_INCREMENT, b VARCHAR(20), KEY (a)) ENGINE=InnoDB")
+            .await
+            .expect("a table");
+        let mut session = control(&server).await;
+        let table = read_table(&mut session, &name()).await.expect("a catalog");
+        let table = table.expect("the table");
+        let changes = [
+            ("INSERT INTO zoo.log VALUES (7, 'b')", true),
+            ("ALTER TABLE zoo.log ADD KEY (b)", false),
+            ("ALTER TABLE zoo.log DROP KEY b", true),
+            ("ALTER TABLE zoo.log COMMENT 'c'", false),
+        ];
+        for (sql, expected) in changes {
+            server.sql(sql).await.expect(sql);
+            let snapshot = source(&server)
+                .exact_snapshot(std::slice::from_ref(&table))
+                .await
+                .expect("a snapshot");
+            let found = snapshot.is_as_planned(&table).expect("an answer");
+            assert_eq!(found, expected, "{flavour:?} {sql}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn changes_inside_compressed_transactions_are_seen() {
     let server = start(Flavour::MySql97, true).await;
