@@ -339,6 +339,8 @@ async fn a_new_load_counts_anew() {
         .sql("ALTER TABLE shop.t MODIFY v SMALLINT; FLUSH BINARY LOGS; UPDATE shop.t SET v = 20000 WHERE id = 1")
         .await
         .expect("a definition");
+    let made = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 't' AND DATA_TYPE = 'smallint'";
+    becomes(&target, made, "1", &running).await;
     joined(&target, "shop.t", &running).await;
     wherry.finish(&["verify"]).expect_code(0);
     let told = target.value(counts).await.expect("counts");
