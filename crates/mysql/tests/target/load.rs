@@ -225,7 +225,7 @@ async fn an_exact_table_starts_from_nothing() {
         .expect("a load");
     assert_eq!(outcome.row_count, 3);
     let stored = target.stored().await.expect("a state").expect("a task");
-    assert_eq!(stored.tables[0].stage, TableStage::Complete, "not yet");
+    assert_eq!(stored.tables[0].stage, TableStage::Created, "not yet");
     target.finish_exact(&[state]).await.expect("a state");
     assert_eq!(
         show(&server, "SELECT a, b FROM d.t ORDER BY b, a").await,
