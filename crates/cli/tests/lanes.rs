@@ -534,16 +534,10 @@ async fn a_foreign_key_to_a_table_of_a_later_time_has_its_own_loaded_anew() {
 /// lane does not go on before the swap is stored: what has that name now is not its table.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lane_waits_for_a_definition_change_that_is_half_done() {
-    let source = server(Flavour::MySql97).await;
-    let target = server(Flavour::MySql97).await;
-    source
-        .sql("CREATE DATABASE shop; USE shop; CREATE TABLE a (v INT); CREATE TABLE b (v INT); INSERT INTO a VALUES (1), (1); INSERT INTO b VALUES (2)")
-        .await
-        .expect("tables");
-    let wherry = Wherry::new(&source, &target, &["shop"]);
-    let running = wherry.start(&["run"]);
-    running.hear_strict();
-    running.stop();
+    let (source, target, wherry) = stopped_task(
+        "CREATE TABLE a (v INT); CREATE TABLE b (v INT); INSERT INTO a VALUES (1), (1); INSERT INTO b VALUES (2)",
+    )
+    .await;
     wherry.finish(&["resync", "shop.b"]).expect_code(0);
     let mut moment = target.connect().await.expect("a session");
     let trigger = format!(
@@ -607,19 +601,11 @@ async fn a_lane_waits_for_a_definition_change_that_is_half_done() {
 /// name: the key that is added behind the load points to that one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_may_be_renamed_while_its_child_is_in_the_lane() {
-    let source = server(Flavour::MySql97).await;
-    let target = server(Flavour::MySql97).await;
-    source
-        .sql(
-            "CREATE DATABASE shop; USE shop; CREATE TABLE p (id INT PRIMARY KEY);
-             CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id)); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1)",
-        )
-        .await
-        .expect("tables");
-    let wherry = Wherry::new(&source, &target, &["shop"]);
-    let running = wherry.start(&["run"]);
-    running.hear_strict();
-    running.stop();
+    let (source, target, wherry) = stopped_task(
+        "CREATE TABLE p (id INT PRIMARY KEY); CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id));
+         INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1)",
+    )
+    .await;
     wherry.finish(&["resync", "shop.c"]).expect_code(0);
     let mut holder = source.connect().await.expect("a session");
     let lock = "LOCK TABLES shop.p WRITE, shop.c WRITE";

@@ -362,16 +362,15 @@ impl Inner {
             let Some(intent) = intents.get(index) else {
                 return Err(fault::state_moved("a statement has another number of legs"));
             };
-            let given_up = intent.progress == LegProgress::GivenUp;
             if intent.progress == LegProgress::Done {
                 continue;
             }
-            if given_up {
+            if intent.progress == LegProgress::GivenUp {
                 let refused = RefusedLeg {
                     leg,
                     refusal: cannot_carry(&leg.table, "the target refused it"),
                     done: &legs[..index],
-                    given_up,
+                    given_up: true,
                 };
                 return self.give_up(road, request, plan, &refused).await;
             }
@@ -383,7 +382,7 @@ impl Inner {
                         leg,
                         refusal,
                         done: &legs[..index],
-                        given_up,
+                        given_up: false,
                     };
                     return self.give_up(road, request, plan, &refused).await;
                 }

@@ -129,9 +129,10 @@ impl Inner {
             if !request.knows_now(&stored) {
                 continue;
             }
-            let ties = self.ties(&state.table.definition, child, stored.dialect);
-            for (_, parent, ..) in ties.await? {
-                let parent = request.name_after(&parent);
+            let definition = self.stored_definition(&stored).await?;
+            let keys = definition.map(|(definition, _)| definition.foreign_keys);
+            for key in keys.unwrap_or_default() {
+                let parent = request.name_after(&key.references);
                 if parent == *child || !names.contains(&parent) {
                     continue;
                 }
